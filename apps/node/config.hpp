@@ -1,0 +1,59 @@
+// What a configuration file says, as plain values with defaults. parse_config() is the only way
+// from text to here; whatever it returns is consistent (names resolve to peers, ranges hold).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "ipsec/policy/policy_table.hpp"
+#include "stack/core/endpoint.hpp"
+#include "stack/core/time.hpp"
+
+namespace godwit {
+
+struct TunLinkConfig {
+  std::string device = "godwit0";
+  // None: the stack speaks with the host's own addresses ("host" in the file).
+  std::optional<IpPrefix> address;
+  std::size_t mtu = 1500;
+};
+
+struct PeerConfig {
+  std::string name;                            // how the user calls it; a DNS name if it has one
+  std::vector<IpAddress> addresses;            // where it is expected; may be empty: it calls us
+  std::optional<std::vector<std::uint8_t>> public_key;  // 32 octets, Ed25519; else psk
+  std::optional<std::string> psk;
+};
+
+struct SocksConfig {
+  Endpoint listen;
+};
+
+struct PublishConfig {
+  std::uint16_t port;  // of the stack
+  Endpoint to;         // a service on the host
+};
+
+struct MobilityConfig {
+  Duration first_retry_floor = std::chrono::milliseconds{50};
+  Duration retry_ceiling = std::chrono::seconds{2};
+  Duration hold_time = std::chrono::hours{12};  // how long a session waits for a path (S14, B6)
+  Duration grace = std::chrono::seconds{5};     // for what is under way under the other address
+};
+
+struct Config {
+  std::string name;           // our IKE identity (ID_FQDN); default: the host's name
+  std::string identity_file;  // Ed25519 private key, PEM
+  TunLinkConfig link;
+  std::vector<PeerConfig> peers;
+  std::vector<PolicyRule> policy;  // in order, first match wins
+  std::optional<SocksConfig> socks;
+  std::vector<PublishConfig> publish;
+  MobilityConfig mobility;
+  std::string control_socket = "/run/godwit/control.sock";
+};
+
+}  // namespace godwit

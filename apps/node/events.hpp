@@ -1,0 +1,78 @@
+// Everything that happens in a node and that somebody may want to see. The log, `godwit watch`,
+// the timeline and the status derive from these; none of them controls anything.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "stack/core/address_rewrite.hpp"
+#include "stack/core/ids.hpp"
+#include "stack/core/time.hpp"
+
+namespace godwit {
+
+struct AddressAppeared {
+  IpAddress address;
+};
+struct AddressDeprecatedEvent {
+  IpAddress address;
+  std::optional<IpAddress> successor;  // none: the host has no address to go to yet
+};
+struct AddressGone {
+  IpAddress address;
+};
+struct PeerConnecting {
+  PeerId peer;
+  Path path;
+};
+struct PeerConnected {
+  PeerId peer;
+  Path path;
+  Spi inbound;
+  Spi outbound;
+};
+struct PeerFailed {  // the session could not be set up, or ended
+  PeerId peer;
+  std::string reason;
+};
+struct MoveAnnounced {  // MH: ADDRESS_CHANGE left for the first time, or again
+  PeerId peer;
+  IpAddress from;
+  IpAddress to;
+  unsigned attempt;
+};
+struct PeerMigrated {  // both tables are rewritten
+  PeerId peer;
+  AddressRewrite change;
+  std::size_t connections;
+  std::optional<Duration> since_detected;  // MH only
+};
+struct FirstByteAfterMove {  // new data of the application got through again
+  PeerId peer;
+  Duration since_detected;
+};
+struct PeerLostEvent {
+  PeerId peer;
+  std::string reason;
+};
+struct ConnectionOpened {
+  PeerId peer;
+  FiveTuple flow;
+};
+struct ConnectionClosed {
+  PeerId peer;
+  FiveTuple flow;
+};
+
+using EventDetail =
+    std::variant<AddressAppeared, AddressDeprecatedEvent, AddressGone, PeerConnecting,
+                 PeerConnected, PeerFailed, MoveAnnounced, PeerMigrated, FirstByteAfterMove,
+                 PeerLostEvent, ConnectionOpened, ConnectionClosed>;
+
+struct Event {
+  Instant at;
+  EventDetail detail;
+};
+
+}  // namespace godwit
