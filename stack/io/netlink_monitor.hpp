@@ -1,0 +1,101 @@
+// What the kernel says about the host's links, addresses and routes, and which source address it
+// would use towards a destination. A view that is complete after open(); every later difference
+// comes out of receive() exactly once, also when the kernel had to drop notifications.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+
+#include "stack/core/ids.hpp"
+#include "stack/core/ip_address.hpp"
+#include "stack/core/result.hpp"
+#include "stack/core/time.hpp"
+
+namespace godwit {
+
+struct HostLink {
+  InterfaceId interface;
+  std::string name;
+  bool usable = false;    // administratively up and with carrier
+  bool loopback = false;
+  std::uint32_t mtu = 0;
+  friend bool operator==(const HostLink&, const HostLink&) = default;
+};
+
+struct HostAddress {
+  enum class State : std::uint8_t {
+    Tentative,   // duplicate address detection is not over: not to be used yet
+    Usable,
+    Deprecated,  // the preferred lifetime is over: for what stands only
+    Duplicate,   // somebody else has it: never to be used
+  };
+  InterfaceId interface;
+  IpPrefix prefix;                    // the address with its host bits
+  State state = State::Usable;
+  bool temporary = false;             // RFC 8981
+  std::optional<Duration> valid_for;  // when it was reported; none: for ever
+  friend bool operator==(const HostAddress&, const HostAddress&) = default;
+};
+
+struct HostAddressAdded {  // or changed: state, lifetime
+  HostAddress address;
+};
+struct HostAddressRemoved {
+  HostAddress address;
+};
+struct HostLinkChanged {  // or appeared
+  HostLink link;
+};
+struct HostLinkRemoved {
+  HostLink link;
+};
+struct HostRoutesChanged {  // ask source_for() again
+  IpFamily family;
+};
+using HostChange = std::variant<HostAddressAdded, HostAddressRemoved, HostLinkChanged,
+                                HostLinkRemoved, HostRoutesChanged>;
+
+class NetlinkView;
+class NetlinkSocket;
+
+class NetlinkMonitor {
+ public:
+  // `own_device` (our TUN, which may not exist yet) is never reported and never answers.
+  static Result<std::unique_ptr<NetlinkMonitor>> open(asio::any_io_executor executor,
+                                                      std::string own_device);
+  ~NetlinkMonitor();
+
+  // As of the last receive(). Addresses of host scope (127.0.0.1, ::1) and link-local ones are
+  // not listed: nobody beyond the link can reach them.
+  std::vector<HostAddress> addresses() const;
+  std::vector<HostLink> links() const;
+
+  // Waits for a change, then appends all that are there. One call at a time.
+  asio::awaitable<Status> receive(std::vector<HostChange>& changes);
+  // Ends a pending receive() with Errc::BadState.
+  void close();
+
+  // The source address the kernel would use now: one of this host's, on a link other than
+  // own_device. None: there is no route. Costs one system call pair, asks nobody else.
+  std::optional<IpAddress> source_for(const IpAddress& destination);
+
+ private:
+  NetlinkMonitor(asio::any_io_executor executor, std::string own_device);
+  Status subscribe();
+  Status reload(std::vector<HostChange>& changes);
+  bool read_available(std::vector<HostChange>& changes, Status& status);
+
+  std::unique_ptr<NetlinkView> view_;
+  std::unique_ptr<NetlinkSocket> requests_;
+  asio::posix::stream_descriptor events_;
+  std::vector<std::uint8_t> buffer_;
+};
+
+}  // namespace godwit
