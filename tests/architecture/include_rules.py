@@ -24,7 +24,7 @@ stack/tcpip   | stack/core stack/wire stack/tcp                            | lwi
 stack/io      | stack/core                                                 | asio linux
 ipsec/crypto  | stack/core                                                 | botan
 ipsec/esp     | stack/core stack/wire ipsec/crypto                         | -
-ipsec/policy  | stack/core stack/wire ipsec/crypto                         | -
+ipsec/policy  | stack/core stack/wire ipsec/crypto ipsec/esp               | -
 ipsec/ike     | stack/core stack/wire ipsec/crypto ipsec/esp ipsec/policy  | -
 ipsec         | stack/core stack/wire ipsec/crypto ipsec/esp ipsec/policy ipsec/ike | -
 mobility      | stack/core stack/wire                                      | -
