@@ -1,0 +1,225 @@
+#include "apps/node/config_parser.hpp"
+
+#include <random>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "apps/node/duration.hpp"
+
+namespace godwit {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+constexpr const char* file = "/etc/godwit/godwit.json";
+
+constexpr const char* whole = R"(// Everything that can be said.
+{
+  "name": "laptop",
+  "identity": "laptop.pem",
+  "link": {"tun": {"device": "gw1", "address": "10.1.2.3/24", "mtu": 1400}},
+  "peers": [
+    {"name": "server.example.org", "addresses": ["203.0.113.5", "2001:db8::5"],
+     "key": "ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="},
+    {"name": "desk", "psk": "correct horse battery staple"}  /* it calls us */
+  ],
+  "policy": [
+    {"protect": "tcp to 203.0.113.0/24", "with": "esp aes128gcm16"},
+    {"bypass": "udp to any port 53"},
+    {"discard": "any"}
+  ],
+  "socks": {"listen": "127.0.0.1:1080"},
+  "publish": [{"port": 22, "to": "127.0.0.1:22"}, {"port": 80, "to": "[::1]:8080"}],
+  "mobility": {"first_retry_floor": "20ms", "retry_ceiling": "3s", "hold_time": "2h", "grace": "0s"},
+  "control": "/run/gw.sock"
+})";
+
+std::string problem_of(const std::string& text) {
+  const auto config = parse_config(text, file);
+  return config ? "" : config.problem();
+}
+
+TEST(ConfigParser, ReadsEverythingThatCanBeSaid) {
+  const auto config = parse_config(whole, file);
+  ASSERT_TRUE(config) << config.problem();
+  EXPECT_EQ(config->name, "laptop");
+  EXPECT_EQ(config->identity_file, "/etc/godwit/laptop.pem");
+  EXPECT_EQ(config->link.device, "gw1");
+  EXPECT_EQ(to_string(*config->link.address), "10.1.2.3/24");
+  EXPECT_EQ(config->link.mtu, 1400u);
+  ASSERT_EQ(config->peers.size(), 2u);
+  EXPECT_EQ(config->peers[0].addresses.size(), 2u);
+  EXPECT_EQ(config->peers[0].public_key->size(), 32u);
+  EXPECT_EQ(config->peers[1].psk, "correct horse battery staple");
+  ASSERT_EQ(config->policy.size(), 3u);
+  EXPECT_EQ(config->policy[0].suite, EspSuite::Aes128Gcm16);
+  EXPECT_EQ(config->policy[0].text, "protect tcp to 203.0.113.0/24 with esp aes128gcm16");
+  EXPECT_EQ(config->policy[1].action, PolicyAction::Bypass);
+  EXPECT_EQ(to_string(config->socks->listen), "127.0.0.1:1080");
+  EXPECT_EQ(to_string(config->publish[1].to), "[::1]:8080");
+  EXPECT_EQ(config->mobility.first_retry_floor, 20ms);
+  EXPECT_EQ(config->mobility.grace, 0s);
+  EXPECT_EQ(config->control_socket, "/run/gw.sock");
+}
+
+// S25: what nobody configured is protected or refused, never sent in the clear.
+TEST(ConfigParser, ProtectsByDefault) {
+  const auto config = parse_config("{}", file);
+  ASSERT_TRUE(config) << config.problem();
+  ASSERT_EQ(config->policy.size(), 1u);
+  EXPECT_EQ(config->policy[0].action, PolicyAction::Protect);
+  EXPECT_EQ(config->policy[0].suite, EspSuite::Aes256Gcm16);
+  EXPECT_EQ(config->link.address, std::nullopt);
+  EXPECT_EQ(config->identity_file, "/etc/godwit/identity.pem");
+  EXPECT_FALSE(config->socks);
+}
+
+TEST(ConfigParser, KeepsAnEmptyPolicyEmpty) {
+  const auto config = parse_config(R"({"policy": []})", file);
+  ASSERT_TRUE(config);
+  EXPECT_TRUE(config->policy.empty());  // no rule: discard
+}
+
+struct Wrong {
+  const char* text;
+  const char* path;
+  const char* found;
+  const char* allowed;
+};
+
+// Every error names the file, the key, what was found and what is allowed.
+TEST(ConfigParser, SaysWhatIsWrongAndWhatIsAllowed) {
+  const Wrong cases[] = {
+      {"", "", "parse error", "JSON, with comments"},
+      {"{\"name\": \"a\",}", "", "parse error at line 1", "JSON, with comments"},
+      {"[]", "", "found []", "an object"},
+      {R"({"nmae": "a"})", "the top level", "\"nmae\"", "name, identity, control, link, peers"},
+      {R"({"name": "a", "name": "b"})", "\"name\"", "more than once", "once"},
+      {R"({"name": 5})", "name", "found 5", "letters, digits"},
+      {R"({"name": "a b"})", "name", "\"a b\"", "letters, digits"},
+      {R"({"identity": ""})", "identity", "\"\"", "the path"},
+      {R"({"control": "here.sock"})", "control", "\"here.sock\"", "an absolute path"},
+      {R"({"link": {}})", "link.tun", "nothing", "{\"device\""},
+      {R"({"link": {"tap": {}, "tun": {}}})", "link", "\"tap\"", "tun"},
+      {R"({"link": "tun"})", "link", "\"tun\"", "an object"},
+      {R"({"link": {"tun": {"mtu": 80}}})", "link.tun.mtu", "80", "from 576 to 65535"},
+      {R"({"link": {"tun": {"mtu": 1500.5}}})", "link.tun.mtu", "1500.5", "a whole number"},
+      {R"({"link": {"tun": {"mtu": -1}}})", "link.tun.mtu", "-1", "a whole number"},
+      {R"({"link": {"tun": {"mtu": 1e99}}})", "link.tun.mtu", "1e+99", "a whole number"},
+      {R"({"link": {"tun": {"address": "10.1.2.3/33"}}})", "link.tun.address", "10.1.2.3/33", "host"},
+      {R"({"link": {"tun": {"address": "127.0.0.1/8"}}})", "link.tun.address", "127.0.0.1/8", "host"},
+      {R"({"link": {"tun": {"device": "a/b"}}})", "link.tun.device", "a/b", "15 characters"},
+      {R"({"link": {"tun": {"device": "aaaaaaaaaaaaaaaa"}}})", "link.tun.device", "aaaa", "15 char"},
+      {R"({"peers": {}})", "peers", "{}", "a list"},
+      {R"({"peers": [5]})", "peers[0]", "5", "an object"},
+      {R"({"peers": [{"psk": "sixteen letters.."}]})", "peers[0].name", "nothing", "letters"},
+      {R"({"peers": [{"name": "a"}]})", "peers[0]", "neither key nor psk", "exactly one"},
+      {R"({"peers": [{"name": "a", "key": "rsa:AAAA"}]})", "peers[0].key", "rsa:AAAA", "ed25519:"},
+      {R"({"peers": [{"name": "a", "key": "ed25519:AAAA"}]})", "peers[0].key", "AAAA", "44 char"},
+      {R"({"peers": [{"name": "a", "psk": "sixteen letters..", "addresses": ["224.0.0.1"]}]})",
+       "peers[0].addresses[0]", "224.0.0.1", "a unicast address"},
+      {R"({"peers": [{"name": "a", "psk": "sixteen letters..", "adresses": []}]})", "peers[0]",
+       "\"adresses\"", "name, addresses, key, psk"},
+      {R"({"policy": [{"protect": "bogus"}]})", "policy[0].protect", "\"bogus\"", "tcp to"},
+      {R"({"policy": [{"protect": 1}]})", "policy[0].protect", "1", "tcp to"},
+      {R"({"policy": [{}]})", "policy[0]", "{}", "exactly one of protect, bypass, discard"},
+      {R"({"policy": [{"protect": "any", "discard": "any"}]})", "policy[0]", "{", "exactly one"},
+      {R"({"policy": [{"protect": "any", "with": "esp null"}]})", "policy[0].with", "esp null",
+       "esp aes256gcm16"},
+      {R"({"policy": [{"bypass": "any", "with": "esp aes256gcm16"}]})", "policy[0].with", "esp",
+       "only \"protect\""},
+      {R"({"socks": {}})", "socks.listen", "nothing", "an address and a port"},
+      {R"({"socks": {"listen": "localhost:1080"}})", "socks.listen", "localhost:1080", "127.0.0.1"},
+      {R"({"socks": {"listen": "127.0.0.1:0"}})", "socks.listen", "127.0.0.1:0", "a port"},
+      {R"({"publish": [{"port": 0, "to": "127.0.0.1:22"}]})", "publish[0].port", "0", "from 1"},
+      {R"({"publish": [{"to": "127.0.0.1:22"}]})", "publish[0].port", "nothing", "1 to 65535"},
+      {R"({"publish": [{"port": 22, "to": "127.0.0.1:22"}, {"port": 22, "to": "127.0.0.1:23"}]})",
+       "publish[1].port", "published already", "each port once"},
+      {R"({"mobility": {"grace": 5}})", "mobility.grace", "5", "a number with a unit"},
+      {R"({"mobility": {"grace": "5"}})", "mobility.grace", "\"5\"", "from \"0s\" to \"1min\""},
+      {R"({"mobility": {"hold_time": "40d"}})", "mobility.hold_time", "40d", "\"30d\""},
+      {R"({"mobility": {"retry_ceiling": "10ms"}})", "mobility.retry_ceiling", "10ms", "at least"},
+  };
+  for (const Wrong& wrong : cases) {
+    const std::string problem = problem_of(wrong.text);
+    EXPECT_THAT(problem, HasSubstr(std::string{file} + ": " + wrong.path)) << wrong.text;
+    EXPECT_THAT(problem, HasSubstr(wrong.found)) << wrong.text;
+    EXPECT_THAT(problem, HasSubstr("allowed: ")) << wrong.text;
+    EXPECT_THAT(problem, HasSubstr(wrong.allowed)) << wrong.text;
+  }
+}
+
+TEST(ConfigParser, NamesAllProblemsAtOnce) {
+  const std::string problem = problem_of(R"({"nmae": 1, "socks": {"listen": 1}, "publish": 3})");
+  EXPECT_EQ(std::count(problem.begin(), problem.end(), '\n'), 2) << problem;
+}
+
+TEST(ConfigParser, NeverRepeatsASecret) {
+  const std::string problem = problem_of(R"({"peers": [{"name": "a", "psk": "hunter2"}]})");
+  EXPECT_THAT(problem, HasSubstr("peers[0].psk: found a text of 7 characters"));
+  EXPECT_THAT(problem, ::testing::Not(HasSubstr("hunter2")));
+}
+
+TEST(ConfigParser, TellsPeersApart) {
+  const std::string key = "\"ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"";
+  const std::string problem = problem_of(
+      R"({"peers": [{"name": "A", "addresses": ["192.0.2.1"], "key": )" + key +
+      R"(}, {"name": "a", "addresses": ["192.0.2.1"], "key": )" + key + "}]}");
+  EXPECT_THAT(problem, HasSubstr("peers[1].name: found \"a\", which is peers[0]'s"));
+  EXPECT_THAT(problem, HasSubstr("peers[1].addresses: found 192.0.2.1, which is peers[0]'s"));
+  EXPECT_THAT(problem, HasSubstr("peers[1].key: found a key, which is peers[0]'s"));
+}
+
+TEST(ConfigParser, SurvivesDepthAndStrangeBytes) {
+  EXPECT_NE(problem_of(std::string(200'000, '[')), "");
+  EXPECT_NE(problem_of(std::string(50'000, '[') + std::string(50'000, ']')), "");
+  EXPECT_NE(problem_of(std::string("{\"name\": \"a\0b\"}", 15)), "");
+  EXPECT_NE(problem_of("{\"name\": \"\xff\xfe\"}"), "");
+  EXPECT_NE(problem_of("{\"a\\ud800\": 1}"), "");
+}
+
+TEST(ConfigParser, NeverFailsWithoutSayingWhy) {
+  const unsigned seed = 20261124;
+  std::mt19937 random{seed};
+  const std::string good = whole;
+  constexpr std::string_view alphabet = "{}[]\",:/*\\ \n0a-.e\x80\xff";
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text = good;
+    for (unsigned change = 0; change <= random() % 4; ++change) {
+      const std::size_t at = random() % text.size();
+      switch (random() % 4) {
+        case 0: text[at] = alphabet[random() % alphabet.size()]; break;
+        case 1: text.erase(at, random() % 20); break;
+        case 2: text.insert(at, 1, alphabet[random() % alphabet.size()]); break;
+        default: text.insert(at, good.substr(random() % good.size(), random() % 40)); break;
+      }
+      if (text.empty()) text = " ";
+    }
+    const auto config = parse_config(text, file);
+    if (!config) {
+      ASSERT_THAT(config.problem(), HasSubstr(file)) << "seed " << seed << " round " << round;
+      ASSERT_THAT(config.problem(), HasSubstr("allowed: ")) << config.problem();
+    }
+  }
+}
+
+TEST(Duration, HasAUnit) {
+  EXPECT_EQ(*parse_duration("50ms"), 50ms);
+  EXPECT_EQ(*parse_duration("12h"), 12h);
+  EXPECT_EQ(*parse_duration("5min"), 5min);
+  EXPECT_EQ(*parse_duration("1d"), 24h);
+  EXPECT_EQ(*parse_duration("7us"), 7us);
+  for (const char* bad : {"", "5", "ms", "-1s", "5 s", "5S", "1.5s", "5m", "99999999999999999999s",
+                          "9223372036854775807h"}) {
+    EXPECT_FALSE(parse_duration(bad)) << bad;
+  }
+  for (const Duration duration : {Duration{0s}, Duration{50ms}, Duration{12h}, Duration{36h},
+                                  Duration{90s}, Duration{1us}, Duration{24h * 30}}) {
+    EXPECT_EQ(*parse_duration(duration_text(duration)), duration);
+  }
+}
+
+}  // namespace
+}  // namespace godwit
