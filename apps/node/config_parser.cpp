@@ -30,13 +30,6 @@ constexpr std::string_view endpoint_allowed =
 constexpr std::string_view selector_allowed =
     "traffic, such as \"any\", \"tcp to 203.0.113.0/24\" or \"udp to 192.0.2.1 port 53\"";
 
-struct SuiteName {
-  std::string_view text;
-  EspSuite suite;
-};
-constexpr std::array suites{SuiteName{"esp aes256gcm16", EspSuite::Aes256Gcm16},
-                            SuiteName{"esp aes128gcm16", EspSuite::Aes128Gcm16}};
-
 bool is_name(const std::string& text) {
   const auto allowed = [](unsigned char letter) {
     return std::isalnum(letter) || letter == '.' || letter == '-' || letter == '_';
@@ -273,21 +266,18 @@ void ConfigReader::read_rule(const Json& value, const std::string& path) {
   }
   if (sentences != 1) problems_.add(path, value, allowed);
   if (const Json* with = rule.find("with")) {
-    const auto suite = std::find_if(suites.begin(), suites.end(), [with](const SuiteName& name) {
-      return with->is_string() && with->get_ref<const std::string&>() == name.text;
-    });
+    const auto suite = with->is_string() ? parse_esp_suite(with->get_ref<const std::string&>())
+                                         : Result<EspSuite>{Error{Errc::Malformed, ""}};
     if (out.action != PolicyAction::Protect) {
       problems_.add(rule.path_of("with"), *with, "nothing: only \"protect\" has a \"with\"");
-    } else if (suite == suites.end()) {
+    } else if (!suite) {
       problems_.add(rule.path_of("with"), *with, "\"esp aes256gcm16\", \"esp aes128gcm16\"");
     } else {
-      out.suite = suite->suite;
+      out.suite = *suite;
     }
   }
   if (out.action == PolicyAction::Protect) {
-    for (const SuiteName& name : suites) {
-      if (name.suite == out.suite) out.text += " with " + std::string{name.text};
-    }
+    out.text += " with " + std::string{to_string(out.suite)};
   }
   rule.finish();
   config_.policy.push_back(std::move(out));
