@@ -63,6 +63,7 @@ class IncludeRules(unittest.TestCase):
             ("mobility/a.cpp", '#include "ipsec/ike/message.hpp"', "mobility may not include ipsec/ike"),
             ("ipsec/ike/a.cpp", '#include "mobility/notice.hpp"', "ipsec/ike may not include mobility"),
             ("ipsec/policy/a.cpp", '#include "ipsec/ike/message.hpp"', "ipsec/policy may not include ipsec/ike"),
+            ("ipsec/esp/a.cpp", '#include "ipsec/policy/selector.hpp"', "ipsec/esp may not include ipsec/policy"),
             ("stack/io/a.cpp", '#include "apps/node/node.hpp"', "stack/io may not include apps/node"),
             ("apps/socks/a.cpp", '#include "mobility/notice.hpp"', "apps may not include mobility"),
             ("apps/socks/a.cpp", '#include "apps/godwitd/main.cpp"', "apps may not include apps/godwitd"),
