@@ -1,0 +1,94 @@
+// The view of lwIP's connections that a move needs: which peer owns which, and what happens to
+// them when an address goes. It owns no connection; sockets and lwIP do. Unowned connections
+// are listed and otherwise left alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "stack/core/address_rewrite.hpp"
+#include "stack/core/machine.hpp"
+#include "stack/tcpip/connection_status.hpp"
+
+struct tcp_pcb;
+struct udp_pcb;
+
+namespace godwit {
+
+class LwipStack;
+struct ConnectionRecord;
+
+class ConnectionTable {
+ public:
+  struct Rewritten {
+    std::size_t connections = 0;
+    // Would have met a connection that exists already under the new name; aborted.
+    std::vector<FiveTuple> collided;
+  };
+
+  explicit ConnectionTable(LwipStack& stack);
+  ConnectionTable(const ConnectionTable&) = delete;
+  ConnectionTable& operator=(const ConnectionTable&) = delete;
+  ~ConnectionTable();
+
+  bool contains(const FiveTuple& flow) const;
+  std::optional<PeerId> owner_of(const FiveTuple& flow) const;
+  std::size_t size() const;
+  std::vector<ConnectionStatus> list() const;
+
+  // False: there is no such connection.
+  bool own(const FiveTuple& flow, PeerId peer);
+
+  // The owned connections on this address wait for their move (S5); nothing else changes: they
+  // keep sending and receiving. The number of those marked.
+  std::size_t deprecate(const IpAddress& local);
+  // The address came back, nothing moved.
+  std::size_t undeprecate(const IpAddress& local);
+
+  // CHANGE TCB: every connection of the peer that uses `change.from` on that side goes on under
+  // `change.to`, TIME-WAIT and connected UDP included. The new local address must have been
+  // added to the stack before, and the old one must not have been removed: a connection is
+  // never under an address that the stack does not have.
+  Rewritten rewrite(PeerId peer, const AddressRewrite& change);
+
+  // What was under way is lost: send it again at once, from an initial window, without the
+  // back-off of the outage; who has nothing to send shows an acknowledgement (B1).
+  void retransmit_now(PeerId peer);
+
+  // Resets all of the peer's connections; the applications see Errc::Refused's sibling, a reset.
+  std::size_t abort(PeerId peer);
+
+  std::optional<ClosedConnection> poll_closed() { return closed_.poll(); }
+  // Once for each peer and rewrite.
+  std::optional<FirstProgress> poll_progress() { return progress_.poll(); }
+
+ private:
+  friend class LwipStack;
+  friend class TcpSocket;
+  friend class TcpAcceptor;
+  friend class UdpSocket;
+  struct Owned {
+    std::vector<ConnectionRecord*> records;
+    bool awaits_progress = false;
+  };
+
+  ConnectionRecord& add(tcp_pcb* pcb, const FiveTuple& flow);
+  ConnectionRecord& add(udp_pcb* pcb, const FiveTuple& flow);
+  void remove(ConnectionRecord& record);
+  void disown(ConnectionRecord& record);
+  void count_in(ConnectionRecord& record, std::size_t octets);
+  void count_out(ConnectionRecord& record, std::size_t octets);
+  void progressed(ConnectionRecord& record);
+
+  LwipStack& stack_;
+  std::unordered_map<FiveTuple, std::unique_ptr<ConnectionRecord>> by_flow_;
+  std::unordered_map<PeerId, Owned> by_peer_;
+  OutputQueue<ClosedConnection> closed_;
+  OutputQueue<FirstProgress> progress_;
+};
+
+}  // namespace godwit

@@ -1,0 +1,127 @@
+// TCP, UDP and ICMP over clear IP datagrams: lwIP behind an interface without I/O, clock or
+// callbacks. Datagrams go in with input() and come out of output(); time passes in advance().
+// A process may hold several stacks (the simulator does); one thread uses them all.
+//
+// One turn of the owner: input() for each datagram, advance(now), run_notifications(), then
+// drain output(). All segments that the turn made possible leave together at its end.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "stack/core/packet.hpp"
+#include "stack/core/random.hpp"
+#include "stack/core/result.hpp"
+#include "stack/core/time.hpp"
+#include "stack/tcpip/connection_table.hpp"
+
+namespace godwit {
+
+class TcpSocket;
+class TcpAcceptor;
+class UdpSocket;
+
+struct LwipConfig {
+  // The keyed hash F of RFC 6528 section 3 over the flow as this host sees it; what makes
+  // sequence numbers unpredictable, so a PRF under a secret of this start of the program.
+  std::function<std::uint32_t(const FiveTuple&)> isn_hash;
+  // Unanswered data ends a connection that no peer owns after this time (R2 of RFC 9293
+  // section 3.8.3). Owned connections wait for as long as their owner holds them.
+  Duration give_up_after = std::chrono::minutes{15};
+};
+
+// Whether the TCP or UDP checksum of a datagram was already found right, or was authenticated.
+enum class ChecksumState : std::uint8_t { Unknown, Verified };
+
+enum class StackDrop : std::uint8_t {
+  NotForUs,     // the destination is no address of the stack
+  Malformed,    // not a whole IP datagram
+  Fragment,     // fragments are not reassembled: every peer sends what its path carries
+  Neighbour,    // neighbour discovery, where there are no neighbours
+  TooBig,       // outbound: larger than the MTU of its address
+  NoMemory,
+};
+std::string_view to_string(StackDrop reason);
+
+class LwipStack {
+ public:
+  LwipStack(Rng& rng, LwipConfig config);
+  LwipStack(const LwipStack&) = delete;
+  LwipStack& operator=(const LwipStack&) = delete;
+  ~LwipStack();  // after all its sockets
+
+  // `mtu` counts a whole clear datagram: what ESP adds is already taken off. Adding an address
+  // that is there changes its MTU. Refused: not unicast; Malformed: an MTU no TCP can live with
+  // (below 576, or 1280 for IPv6); Exhausted: 250 addresses.
+  Status add_address(const IpAddress& address, std::size_t mtu);
+  // Connections still on it are aborted, with a reset from the old address in output().
+  void remove_address(const IpAddress& address);
+  bool has_address(const IpAddress& address) const;
+  std::optional<std::size_t> mtu_of(const IpAddress& address) const;
+
+  // A clear datagram; TCP and UDP checksums are verified here unless that was done.
+  void input(Packet datagram, Instant now, ChecksumState checksums = ChecksumState::Unknown);
+  // What is to be sent, in order. The owner takes the packets and clears the vector.
+  std::vector<Packet>& output();
+
+  void advance(Instant now);
+  // None: nothing is being timed, the stack may sleep until something happens.
+  std::optional<Deadline> next_deadline() const;
+  // Tells sockets' and acceptors' handlers what changed; handlers may do anything, destroying
+  // sockets included.
+  void run_notifications();
+
+  // Called when a socket or the connection table was used outside of a turn and the stack wants
+  // one; once, until output() has been called.
+  void set_activity_handler(std::function<void()> handler);
+
+  ConnectionTable& connections() { return connections_; }
+  const ConnectionTable& connections() const { return connections_; }
+  const std::map<StackDrop, std::uint64_t>& drops() const { return drops_; }
+  Instant now() const { return now_; }
+
+ private:
+  friend class ConnectionTable;
+  friend class TcpSocket;
+  friend class TcpAcceptor;
+  friend class UdpSocket;
+  friend struct LwipHooks;
+  struct Netif;
+  struct LentPool;
+  struct State;  // the image of lwIP's variables
+
+  void enter();             // makes this stack's variables lwIP's
+  void pass_time(Instant now);
+  void tick();
+  void want_turn();         // something was done that needs a turn
+  void send_later(tcp_pcb* pcb);
+  void forget(tcp_pcb* pcb);
+  void flush();
+
+  Rng& rng_;
+  LwipConfig config_;
+  std::unique_ptr<State> state_;
+  std::unique_ptr<LentPool> pool_;
+  std::map<IpAddress, std::unique_ptr<Netif>> netifs_;
+  ConnectionTable connections_;
+  std::vector<Packet> output_;
+  std::vector<tcp_pcb*> send_later_;
+  std::vector<TcpSocket*> changed_tcp_;
+  std::vector<TcpAcceptor*> changed_acceptors_;
+  std::vector<UdpSocket*> changed_udp_;
+  std::map<StackDrop, std::uint64_t> drops_;
+  std::function<void()> activity_;
+  Instant now_{};
+  Instant next_tick_{};
+  bool ticking_ = false;
+  bool in_turn_ = false;
+  bool turn_wanted_ = false;
+};
+
+}  // namespace godwit
