@@ -7,6 +7,10 @@ namespace godwit {
 
 enum class Side : std::uint8_t { Local, Remote };
 
+// Whether the address that is left still carries packets. Alive (make before break): nothing was
+// lost and nothing is to be retransmitted. Gone: whatever was under way to it is lost (S13).
+enum class OldPath : std::uint8_t { Gone, Alive };
+
 struct AddressRewrite {
   Side side;
   IpAddress from;
