@@ -8,7 +8,7 @@ namespace godwit {
 
 class SystemRng final : public Rng {
  public:
-  void fill(MutableBytes out) override;
+  void fill(MutableBytes out) noexcept override;
 };
 
 }  // namespace godwit
