@@ -31,8 +31,6 @@ class ReplayWindow {
   // power of two, so that finding one costs no division.
   static constexpr std::uint64_t words = size / bits * 2;
 
-  std::uint64_t& word_of(std::uint64_t sequence) { return seen_[sequence / bits % words]; }
-
   std::uint64_t highest_ = 0;
   std::array<std::uint64_t, words> seen_{};
 };
