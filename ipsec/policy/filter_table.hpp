@@ -86,13 +86,19 @@ class FilterTable {
   static constexpr std::size_t most_aliases = 8;
 
   bool belongs(const FiveTuple& flow, PeerId peer) const;
-  void unlink(Row& row);
-  void erase(Rows::iterator row);
+  void link(PeerRows& peer, Row& row);
+  void unlink(PeerRows& peer, Row& row);
+  void retarget(PeerRows& peer, const AddressRewrite& change);
+  template <class Condition>
+  void drop_aliases(PeerRows& peer, Condition condition);
   void forget_if_empty(PeerId peer);
 
   Rows rows_;
   std::unordered_map<PeerId, PeerRows> peers_;
   std::vector<Filter> displaced_;
+  std::size_t aliases_ = 0;
+  // No grace ends before; it may be that none ends then, either, for some are replaced.
+  Instant next_end_{};
 };
 
 }  // namespace godwit
