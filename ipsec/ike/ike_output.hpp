@@ -1,0 +1,138 @@
+// What an IkeEndpoint tells its owner. Plain values, in the order in which they are to be
+// carried out.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "ipsec/esp/esp_keys.hpp"
+#include "ipsec/ike/registry.hpp"
+#include "stack/core/endpoint.hpp"
+#include "stack/core/ids.hpp"
+#include "stack/core/result.hpp"
+#include "stack/core/time.hpp"
+
+namespace godwit::ike {
+
+// A Notify payload that the session carries and does not understand.
+struct Notify {
+  NotifyType type;
+  ByteString body;
+  friend bool operator==(const Notify&, const Notify&) = default;
+};
+
+// Both are unique for the life of an endpoint, over all peers and sessions.
+using ExchangeId = Id<struct ExchangeTag>;  // a request of ours
+using RequestId = Id<struct RequestTag>;    // a request of the peer
+
+struct SendDatagram {
+  Path path;
+  ByteString bytes;  // the UDP payload
+};
+
+// A session with the peer is established and is the one to be used. Comes before the session's
+// ChildSaReady, and again when another session takes its place (the peer has started again).
+struct PeerAuthenticated {
+  PeerId peer;
+  Path path;
+  bool can_move;        // both sides showed the vendor ID and N(MOBILITY_SUPPORTED)
+  ByteString mobility;  // the body of the peer's MOBILITY_SUPPORTED
+  bool initiator;       // we began
+};
+
+// Both peers began at the same time and one pair is too many: what still comes on the pair that
+// lost is taken until ChildSaClosed, but nothing is sent on it.
+enum class ChildSaUse : std::uint8_t { SendAndReceive, ReceiveOnly };
+
+struct ChildSaReady {
+  PeerId peer;
+  Spi inbound;
+  Spi outbound;
+  EspKeys inbound_keys;
+  EspKeys outbound_keys;
+  Esn esn;
+  ChildSaUse use;
+};
+
+struct ChildSaClosed {
+  PeerId peer;
+  Spi inbound;
+};
+
+// An INFORMATIONAL request that carries notifies. The owner calls answer() in the same turn;
+// until then the peer only sees silence.
+struct RequestReceived {
+  PeerId peer;
+  RequestId request;
+  std::vector<Notify> notifies;
+  Path path;  // how it came; the answer goes back the same way
+};
+
+struct ResponseReceived {
+  PeerId peer;
+  ExchangeId exchange;
+  std::vector<Notify> notifies;
+  Path path;  // how it came
+};
+
+// No answer in time, or the session ended first. The session itself goes on if it can.
+struct RequestFailed {
+  PeerId peer;
+  ExchangeId exchange;
+  Error reason;
+};
+
+// The last session with this peer is over, or could not be set up. Every ChildSaClosed and
+// RequestFailed that belongs to it came before.
+struct SessionClosed {
+  PeerId peer;
+  Error reason;
+};
+
+using IkeOutput = std::variant<SendDatagram, PeerAuthenticated, ChildSaReady, ChildSaClosed,
+                               RequestReceived, ResponseReceived, RequestFailed, SessionClosed>;
+
+// Why a datagram, or a part of what it asked for, was dropped.
+enum class IkeDrop : std::uint8_t {
+  Truncated,
+  Malformed,
+  UnsupportedVersion,
+  UnknownSpi,
+  UnexpectedExchange,
+  NotAuthentic,
+  OutsideWindow,
+  Duplicate,
+  UnexpectedResponse,
+  UnknownPeer,
+  WrongKey,
+  NoProposal,
+  HalfOpenLimit,
+  WeakKeyExchange,
+};
+inline constexpr std::size_t ike_drop_count = 14;
+std::string_view to_string(IkeDrop reason);
+
+struct RoundTrip {
+  Duration smoothed;
+  Duration variation;
+};
+
+enum class IkeSessionState : std::uint8_t { Connecting, Established, Closing };
+std::string_view to_string(IkeSessionState state);
+
+struct IkeSessionStatus {
+  PeerId peer;
+  IkeSessionState state;
+  bool initiator;
+  bool can_move;
+  Path path;
+  std::optional<Spi> inbound;
+  std::optional<Spi> outbound;
+  std::optional<RoundTrip> rtt;
+  std::size_t unanswered_requests;
+};
+
+}  // namespace godwit::ike

@@ -1,0 +1,38 @@
+// Who we are and whom we talk to, as the configuration says it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ipsec/crypto/secret.hpp"
+#include "ipsec/crypto/signer.hpp"
+#include "ipsec/policy/policy_table.hpp"
+#include "stack/core/bytes.hpp"
+#include "stack/core/ids.hpp"
+
+namespace godwit::ike {
+
+// A peer is trusted because its key is on our list: nothing it sends can put it there. With both
+// a public key and a secret the peer may use either, and we sign.
+struct IkePeer {
+  PeerId id;
+  std::string name;                      // its ID_FQDN
+  std::optional<ByteString> public_key;  // Ed25519, 32 octets
+  std::optional<SecretBytes> psk;
+  EspSuite weakest_suite = EspSuite::Aes128Gcm16;  // less is refused when it initiates
+};
+
+struct IkeIdentity {
+  std::string name;              // our ID_FQDN
+  const Ed25519PrivateKey* key;  // null: shared secrets only; must outlive the endpoint
+};
+
+struct IkeConfig {
+  // Body of our N(MOBILITY_SUPPORTED); none: we are a plain IKEv2 host.
+  std::optional<ByteString> mobility = ByteString{1};
+  // Half-open sessions of strangers: a bound on memory.
+  std::size_t most_half_open = 1024;
+};
+
+}  // namespace godwit::ike
