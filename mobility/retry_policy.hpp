@@ -1,0 +1,33 @@
+// When an announcement that was not answered is repeated (S10). Scaled by the round trip, because
+// a repeat before the answer can be there is noise, and one much later is a stall.
+#pragma once
+
+#include <optional>
+
+#include "stack/core/time.hpp"
+
+namespace godwit {
+
+// What is known of the path to a peer (RFC 6298's words).
+struct RoundTrip {
+  Duration smoothed;
+  Duration variation;
+};
+
+struct RetryPolicy {
+  Duration floor = std::chrono::milliseconds{50};
+  Duration ceiling = std::chrono::seconds{2};
+  // Nothing is known of the path: RFC 7296's retransmissions start in the same range.
+  Duration without_round_trip = std::chrono::milliseconds{250};
+  // The peer hears us and says no: ask again, but seldom.
+  Duration after_refusal = std::chrono::seconds{30};
+  // Unanswered announcements before somebody is asked where the peer is (S17).
+  unsigned tries_before_resolve = 3;
+
+  // From the announcement to its first repeat.
+  Duration first(const std::optional<RoundTrip>& round_trip) const;
+  // From one repeat to the next: twice the pause before, up to the ceiling.
+  Duration next(Duration pause) const;
+};
+
+}  // namespace godwit
