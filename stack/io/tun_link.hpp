@@ -41,12 +41,13 @@ class TunLink final : public Link {
  private:
   TunLink(asio::posix::stream_descriptor descriptor, std::string device, InterfaceId interface,
           std::size_t mtu);
-  bool read_available(PacketBatch& batch, Status& status);
+  bool read_one(PacketBatch& batch, Status& status);
 
   asio::posix::stream_descriptor descriptor_;
   std::string device_;
   InterfaceId interface_;
   std::size_t mtu_;
+  ByteString overflow_;  // the rest of a datagram that is longer than an ordinary one
   LinkCounters counters_;
 };
 

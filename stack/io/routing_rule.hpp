@@ -1,0 +1,49 @@
+// The policy routing rules (ip-rule(8)) that Godwit uses, as values. Their priorities identify
+// them: everything between the first and the last one is ours.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "stack/core/endpoint.hpp"
+#include "stack/io/netlink_message.hpp"
+
+namespace godwit {
+
+// In the order in which the kernel asks them. They stand before the look-up of local addresses,
+// which therefore moves from 0 to `local_addresses` while we run.
+enum class RulePriority : std::uint32_t {
+  from_stack = 40,       // what the TUN device sends is for others to handle
+  from_host = 41,        // and so is what the host itself sends
+  esp = 42,
+  ip_in_ip = 43,
+  ipv6_in_ip = 44,
+  ike = 45,
+  ike_behind_nat = 46,
+  others = 49,           // where the first two jump to
+  local_addresses = 50,  // the kernel's own first rule, in its new place
+  no_transit = 51,       // an interface that forwards for us does not forward for strangers
+};
+
+struct RoutingRule {
+  RulePriority priority;
+  enum class Action : std::uint8_t { LookUp, JumpToOthers, Nothing, Drop } action;
+  std::uint32_t table = 0;  // LookUp
+  std::string in = {};      // interface the packet came by
+  std::optional<IpProtocol> protocol = std::nullopt;
+  std::optional<std::uint16_t> destination_port = std::nullopt;
+};
+
+// The routes to the TUN device: one for each address of the host.
+inline constexpr std::uint32_t stack_table = 4743;
+
+std::vector<RoutingRule> stack_rules(const std::string& device);
+RoutingRule no_transit_rule(const std::string& interface);
+RoutingRule local_addresses_rule(std::uint32_t priority);
+
+// `message`: RTM_NEWRULE or RTM_DELRULE.
+NetlinkRequest rule_request(std::uint16_t message, IpFamily family, const RoutingRule& rule);
+
+}  // namespace godwit
