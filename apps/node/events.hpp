@@ -56,11 +56,15 @@ struct PeerLostEvent {
   PeerId peer;
   std::string reason;
 };
+struct ProblemReported {  // something at the edge failed and was gone on without
+  std::string what;
+  std::string reason;
+};
 struct ConnectionOpened {
   PeerId peer;
   FiveTuple flow;
 };
-struct ConnectionClosed {
+struct ConnectionClosedEvent {
   PeerId peer;
   FiveTuple flow;
 };
@@ -68,7 +72,7 @@ struct ConnectionClosed {
 using EventDetail =
     std::variant<AddressAppeared, AddressDeprecatedEvent, AddressGone, PeerConnecting,
                  PeerConnected, PeerFailed, MoveAnnounced, PeerMigrated, FirstByteAfterMove,
-                 PeerLostEvent, ConnectionOpened, ConnectionClosed>;
+                 PeerLostEvent, ProblemReported, ConnectionOpened, ConnectionClosedEvent>;
 
 struct Event {
   Instant at;

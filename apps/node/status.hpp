@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "stack/core/endpoint.hpp"
+#include "stack/core/address_rewrite.hpp"
 #include "stack/core/ids.hpp"
 #include "stack/core/time.hpp"
 
@@ -25,11 +25,11 @@ struct PeerStatus {
   std::string name;
   std::string state;  // idle, connecting, established
   bool can_move = false;
-  std::optional<IpAddress> local;
-  std::optional<IpAddress> remote;
-  std::optional<Spi> inbound;
-  std::optional<Spi> outbound;
-  std::optional<Duration> rtt;
+  std::optional<IpAddress> local{};
+  std::optional<IpAddress> remote{};
+  std::optional<Spi> inbound{};
+  std::optional<Spi> outbound{};
+  std::optional<Duration> rtt{};
   std::uint64_t packets_in = 0;
   std::uint64_t packets_out = 0;
   std::uint64_t bytes_in = 0;
@@ -45,6 +45,7 @@ struct ConnectionStatusRow {
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
   unsigned moves = 0;
+  Duration longest_stall{};
 };
 
 struct TunnelStatus {
@@ -54,8 +55,10 @@ struct TunnelStatus {
 // One move of one peer pair. Times count from `detected`.
 struct MoveStatus {
   std::string peer;
+  Side side;  // Local: this host moved
   IpAddress from;
   IpAddress to;
+  std::string state;
   Instant detected;
   std::optional<Duration> announced;
   std::optional<Duration> completed;

@@ -6,11 +6,23 @@
 namespace godwit {
 
 SaPair* SaTable::insert(SaPair pair) {
-  const Spi spi = pair.inbound.spi();
-  if (pairs_.contains(spi)) return nullptr;
-  auto& stored = pairs_[spi];
+  SaPair* stored = store(std::move(pair));
+  if (stored != nullptr) of_peer_[stored->peer].push_back(stored);
+  return stored;
+}
+
+SaPair* SaTable::insert_inbound_only(SaPair pair) {
+  SaPair* stored = store(std::move(pair));
+  if (stored == nullptr) return nullptr;
+  auto& siblings = of_peer_[stored->peer];
+  siblings.insert(siblings.begin(), stored);
+  return stored;
+}
+
+SaPair* SaTable::store(SaPair pair) {
+  auto& stored = pairs_[pair.inbound.spi()];
+  if (stored) return nullptr;
   stored = std::make_unique<SaPair>(std::move(pair));
-  of_peer_[stored->peer].push_back(stored.get());
   return stored.get();
 }
 

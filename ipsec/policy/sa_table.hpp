@@ -21,6 +21,8 @@ class SaTable {
  public:
   // The newest pair of its peer from here on. Null: there is a pair with this inbound SPI.
   SaPair* insert(SaPair pair);
+  // For what still comes on it: the oldest pair of its peer from here on, not the newest.
+  SaPair* insert_inbound_only(SaPair pair);
 
   SaPair* by_inbound(Spi inbound);
   const SaPair* by_inbound(Spi inbound) const;
@@ -36,6 +38,8 @@ class SaTable {
   std::vector<const SaPair*> list() const;  // ordered by peer, the newest last
 
  private:
+  SaPair* store(SaPair pair);
+
   std::unordered_map<Spi, std::unique_ptr<SaPair>> pairs_;
   std::unordered_map<PeerId, std::vector<SaPair*>> of_peer_;  // the newest last, never empty
 };

@@ -1,0 +1,262 @@
+#include "apps/node/datapath.hpp"
+
+#include <algorithm>
+
+#include "ipsec/esp/esp_header.hpp"
+#include "stack/wire/big_endian.hpp"
+#include "stack/wire/ip_in_ip.hpp"
+#include "stack/wire/ipv4.hpp"
+#include "stack/wire/ipv6.hpp"
+#include "stack/wire/udp.hpp"
+
+namespace godwit {
+namespace {
+
+bool is_tunnel(IpProtocol protocol) {
+  return protocol == IpProtocol::IpInIp || protocol == IpProtocol::Ipv6InIp;
+}
+
+bool is_ike(const IpDatagram& datagram) {
+  return datagram.protocol == IpProtocol::Udp && !datagram.fragment &&
+         datagram.destination_port == Datapath::ike_port;
+}
+
+DropReason reason_of(const Error& opening) {
+  switch (opening.code) {
+    case Errc::Replayed: return DropReason::EspReplayed;
+    case Errc::AuthFailed: return DropReason::EspAuthFailed;
+    default: return DropReason::EspMalformed;
+  }
+}
+
+}  // namespace
+
+Datapath::Datapath(Tables tables, std::size_t link_mtu, KnownIke known_ike, CanMove can_move)
+    : tables_{tables},
+      link_mtu_{link_mtu},
+      known_ike_{std::move(known_ike)},
+      can_move_{std::move(can_move)} {}
+
+std::size_t Datapath::clear_mtu(std::size_t link_mtu, IpFamily family) {
+  // RFC 4303 section 2: what is sealed (payload, padding, two octets of trailer) is a multiple
+  // of four; header, IV and ICV come on top.
+  static constexpr std::size_t around = 8 + 8 + 16;
+  static constexpr std::size_t trailer = 2;
+  const std::size_t ip = family == IpFamily::V4 ? Ipv4Header::length : Ipv6Header::length;
+  const std::size_t sealed = (link_mtu - ip - around) / 4 * 4;
+  return ip + sealed - trailer;
+}
+
+// --- outbound ---------------------------------------------------------------------------------
+
+void Datapath::outbound(Packet packet, Instant now) {
+  const auto datagram = IpDatagram::parse(packet.bytes());
+  if (!datagram) return drop(DropReason::Malformed);
+  if (datagram->fragment) return drop(DropReason::FragmentInClear);
+  const FiveTuple flow = datagram->outbound_flow();
+  if (const Filter* row = tables_.filters.match_outbound(flow)) {
+    if (SaPair* sa = tables_.sas.newest_of(row->peer)) {
+      return seal_and_emit(*sa, std::move(packet), *datagram);
+    }
+    const PolicyRule* rule = tables_.policy.match(flow);
+    return protect(row->peer, rule != nullptr ? rule->suite : EspSuite::Aes256Gcm16,
+                   std::move(packet), *datagram, now);
+  }
+  const PolicyRule* rule = tables_.policy.match(flow);
+  if (rule == nullptr || rule->action == PolicyAction::Discard) {
+    return drop(DropReason::PolicyDiscard);
+  }
+  if (rule->action == PolicyAction::Bypass) {
+    return emit(std::move(packet), datagram->source, datagram->destination);
+  }
+  const auto peer = tables_.directory.at(datagram->destination);
+  if (!peer) return drop(DropReason::NoPeer);
+  adopt(flow, *peer);
+  protect(*peer, rule->suite, std::move(packet), *datagram, now);
+}
+
+void Datapath::protect(PeerId peer, EspSuite suite, Packet packet, const IpDatagram& datagram,
+                       Instant now) {
+  if (SaPair* sa = tables_.sas.newest_of(peer)) {
+    return seal_and_emit(*sa, std::move(packet), datagram);
+  }
+  outputs_.push(SaWanted{peer, datagram.source, datagram.destination, suite});
+  if (!waiting_.admit(peer, std::move(packet), now)) drop(DropReason::WaitingFull);
+}
+
+void Datapath::seal_and_emit(SaPair& sa, Packet packet, const IpDatagram& datagram) {
+  const Status sealed = sa.outbound.seal(packet);
+  if (!sealed) {
+    return drop(sealed.error().code == Errc::Exhausted ? DropReason::SequenceExhausted
+                                                       : DropReason::Malformed);
+  }
+  emit(std::move(packet), datagram.source, datagram.destination);
+}
+
+// A connection of the stack gets its row; what belongs to none (a reset, an echo) needs none.
+void Datapath::adopt(const FiveTuple& flow, PeerId peer) {
+  ConnectionTable& connections = tables_.stack.connections();
+  if (!connections.contains(flow) || !connections.own(flow, peer)) return;
+  const SaPair* sa = tables_.sas.newest_of(peer);
+  if (tables_.filters.add(Filter{flow, peer, sa != nullptr ? sa->inbound.spi() : Spi{}})) {
+    outputs_.push(FlowOpened{peer, flow});
+  }
+}
+
+void Datapath::emit(Packet packet, const IpAddress& source, const IpAddress& destination) {
+  const Route route = tables_.routes.lookup(source, destination);
+  if (std::holds_alternative<Unreachable>(route)) return drop(DropReason::NoPath);
+  if (const auto* tunnel = std::get_if<TunnelRoute>(&route)) {
+    return emit_wrapped(std::move(packet), tunnel->outer_source, tunnel->outer_destination);
+  }
+  ++sent_;
+  outgoing_.push_back(std::move(packet));
+}
+
+void Datapath::emit_wrapped(Packet packet, const IpAddress& outer_source,
+                            const IpAddress& outer_destination) {
+  wrap(packet, outer_source, outer_destination);
+  for (Packet& piece : fragment(std::move(packet), link_mtu_, next_identification_++)) {
+    ++sent_;
+    outgoing_.push_back(std::move(piece));
+  }
+}
+
+void Datapath::send_ike(const Path& path, Bytes message) {
+  Packet packet = make_udp(path.local, path.remote, message);
+  if (path.outer) {
+    emit_wrapped(std::move(packet), path.outer->local, path.outer->remote);
+  } else {
+    emit(std::move(packet), path.local.address, path.remote.address);
+  }
+}
+
+void Datapath::release_waiting(PeerId peer, Instant now) {
+  for (Packet& packet : waiting_.release(peer)) outbound(std::move(packet), now);
+}
+
+void Datapath::drop_waiting(PeerId peer) {
+  drops_.count(DropReason::WaitingExpired, waiting_.release(peer).size());
+}
+
+// --- inbound ----------------------------------------------------------------------------------
+
+void Datapath::inbound(Packet packet, Instant now) {
+  ++received_;
+  const auto datagram = IpDatagram::parse(packet.bytes());
+  if (!datagram) return drop(DropReason::Malformed);
+  if (!tables_.stack.has_address(datagram->destination)) return drop(DropReason::NotOurs);
+  packet.drop_back(packet.size() - datagram->total_length);
+  if (datagram->fragment) return inbound_fragment(std::move(packet), *datagram, now);
+  if (is_tunnel(datagram->protocol)) return inbound_tunnelled(std::move(packet), now);
+  inbound_datagram(std::move(packet), *datagram, std::nullopt, now);
+}
+
+void Datapath::inbound_fragment(Packet packet, const IpDatagram& datagram, Instant now) {
+  if (!is_tunnel(datagram.protocol)) return drop(DropReason::FragmentInClear);
+  auto whole = reassembler_.handle_fragment(std::move(packet), now);
+  if (!whole) return drop(DropReason::FragmentBad);
+  if (*whole) inbound_tunnelled(std::move(**whole), now);
+}
+
+// Unwrapped once, and only for IKE of a session that stands or ESP of a peer that can move; what
+// is inside must then authenticate and pass the filters like anything else (attack 16).
+void Datapath::inbound_tunnelled(Packet packet, Instant now) {
+  auto unwrapped = unwrap(std::move(packet));
+  if (!unwrapped) return drop(DropReason::TunnelRefused);
+  Packet& inner = unwrapped->inner;
+  const auto datagram = IpDatagram::parse(inner.bytes());
+  if (!datagram || datagram->fragment) return drop(DropReason::TunnelRefused);
+  if (!tables_.stack.has_address(datagram->destination)) return drop(DropReason::NotOurs);
+  const Bytes payload = Bytes{inner.bytes()}.subspan(datagram->header_length);
+  bool expected = false;
+  if (datagram->protocol == IpProtocol::Esp && payload.size() >= EspHeader::length) {
+    const SaPair* sa = tables_.sas.by_inbound(Spi{load_u32(payload, 0)});
+    expected = sa != nullptr && can_move_(sa->peer);
+  } else if (is_ike(*datagram)) {
+    expected = known_ike_(payload.subspan(UdpHeader::length));
+  }
+  if (!expected) return drop(DropReason::TunnelRefused);
+  const Path::Outer outer{unwrapped->outer_destination, unwrapped->outer_source};
+  inbound_datagram(std::move(inner), *datagram, outer, now);
+}
+
+void Datapath::inbound_datagram(Packet packet, const IpDatagram& datagram,
+                                const std::optional<Path::Outer>& outer, Instant now) {
+  if (datagram.protocol == IpProtocol::Esp) return inbound_esp(std::move(packet), datagram, now);
+  if (is_ike(datagram)) return inbound_ike(std::move(packet), datagram, outer);
+  inbound_clear(std::move(packet), datagram, now);
+}
+
+void Datapath::inbound_ike(Packet packet, const IpDatagram& datagram,
+                           const std::optional<Path::Outer>& outer) {
+  if (!transport_checksum_ok(packet.bytes(), datagram)) return drop(DropReason::IkeMalformed);
+  const std::size_t udp_length = load_u16(packet.bytes(), datagram.header_length + UdpHeader::length_at);
+  outputs_.push(IkeReceived{Path{{datagram.destination, datagram.destination_port},
+                                 {datagram.source, datagram.source_port},
+                                 outer},
+                            std::move(packet), datagram.header_length + UdpHeader::length,
+                            udp_length - UdpHeader::length});
+}
+
+void Datapath::inbound_esp(Packet packet, const IpDatagram& datagram, Instant now) {
+  if (datagram.payload_length() < EspHeader::length) return drop(DropReason::EspMalformed);
+  SaPair* sa = tables_.sas.by_inbound(Spi{load_u32(packet.bytes(), datagram.header_length)});
+  if (sa == nullptr) return drop(DropReason::UnknownSpi);
+  const PeerId peer = sa->peer;
+  const Status opened = sa->inbound.open(packet);
+  if (!opened) return drop(reason_of(opened.error()));
+  auto clear = IpDatagram::parse(packet.bytes());
+  if (!clear) return drop(DropReason::EspMalformed);
+
+  const FiveTuple observed = clear->inbound_flow();
+  const auto flow = tables_.filters.admit(peer, observed, now);
+  if (!flow) {
+    // No row yet: the first packet of a connection, from where the peer is, if policy allows.
+    const PolicyRule* rule = tables_.policy.match(observed);
+    const bool allowed = rule != nullptr && rule->action == PolicyAction::Protect;
+    if (!allowed || tables_.directory.at(clear->source) != peer) {
+      return drop(DropReason::FilterMismatch);
+    }
+    tables_.stack.input(std::move(packet), now, ChecksumState::Verified);
+    return adopt(observed, peer);
+  }
+  if (*flow != observed) {  // grace: it was under way under the other address of the pair
+    if (flow->local.address.family() != clear->destination.family() ||
+        flow->remote.address.family() != clear->source.family()) {
+      return drop(DropReason::FilterMismatch);
+    }
+    if (flow->remote.address != clear->source) {
+      rewrite_source(packet.bytes(), *clear, flow->remote.address);
+    }
+    if (flow->local.address != clear->destination) {
+      rewrite_destination(packet.bytes(), *clear, flow->local.address);
+    }
+  }
+  tables_.stack.input(std::move(packet), now, ChecksumState::Verified);
+}
+
+// A stranger on an address that a peer still holds ends here as well: where policy wants
+// protection, nothing in clear gets in (S15).
+void Datapath::inbound_clear(Packet packet, const IpDatagram& datagram, Instant now) {
+  const FiveTuple flow = datagram.inbound_flow();
+  if (tables_.filters.match_outbound(flow) != nullptr) return drop(DropReason::ClearText);
+  switch (tables_.policy.action_for(flow)) {
+    case PolicyAction::Bypass: return tables_.stack.input(std::move(packet), now);
+    case PolicyAction::Protect: return drop(DropReason::ClearText);
+    case PolicyAction::Discard: return drop(DropReason::PolicyDiscard);
+  }
+}
+
+// --- time -------------------------------------------------------------------------------------
+
+std::optional<Deadline> Datapath::next_deadline() const {
+  return earliest(waiting_.next_deadline(), reassembler_.next_deadline());
+}
+
+void Datapath::handle_timeout(Instant now) {
+  drops_.count(DropReason::WaitingExpired, waiting_.handle_timeout(now));
+  reassembler_.handle_timeout(now);
+}
+
+}  // namespace godwit

@@ -1,0 +1,536 @@
+#include "apps/node/node.hpp"
+
+#include <algorithm>
+
+#include "ipsec/crypto/prf.hpp"
+
+namespace godwit {
+namespace {
+
+// RFC 6528 section 3: F(4-tuple, secret), a PRF that nobody outside can evaluate.
+std::function<std::uint32_t(const FiveTuple&)> make_isn_hash(Rng& rng) {
+  auto secret = std::make_shared<SecretBytes>(std::size_t{32});
+  rng.fill(secret->bytes());
+  return [secret](const FiveTuple& flow) {
+    const std::array<std::uint8_t, 4> ports{
+        static_cast<std::uint8_t>(flow.local.port >> 8), static_cast<std::uint8_t>(flow.local.port),
+        static_cast<std::uint8_t>(flow.remote.port >> 8),
+        static_cast<std::uint8_t>(flow.remote.port)};
+    const SecretBytes hash =
+        prf(PrfAlgorithm::HmacSha256, secret->bytes(),
+            {flow.local.address.octets(), flow.remote.address.octets(), Bytes{ports}});
+    std::uint32_t value = 0;
+    for (const std::uint8_t octet : hash.bytes().first(4)) value = value << 8 | octet;
+    return value;
+  };
+}
+
+std::vector<ike::IkePeer> ike_peers_of(const std::vector<PeerConfig>& peers) {
+  std::vector<ike::IkePeer> out;
+  for (std::size_t i = 0; i < peers.size(); ++i) {
+    ike::IkePeer peer;
+    peer.id = PeerId{static_cast<std::uint32_t>(i)};
+    peer.name = peers[i].name;
+    peer.public_key = peers[i].public_key;
+    if (peers[i].psk) {
+      const std::string& text = *peers[i].psk;
+      peer.psk = SecretBytes::copy_of(
+          Bytes{reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+    }
+    out.push_back(std::move(peer));
+  }
+  return out;
+}
+
+MobilityTimes mobility_times_of(const MobilityConfig& config) {
+  MobilityTimes times;
+  times.retry.floor = config.first_retry_floor;
+  times.retry.ceiling = config.retry_ceiling;
+  times.grace = config.grace;
+  return times;
+}
+
+ike::NotifyType notify_type_of(NoticeType type) {
+  switch (type) {
+    case NoticeType::AddressChange: return ike::NotifyType::AddressChange;
+    case NoticeType::MigrationCompleted: return ike::NotifyType::MigrationCompleted;
+    case NoticeType::SessionTermination: return ike::NotifyType::SessionTermination;
+  }
+  return ike::NotifyType::AddressChange;
+}
+
+ike::Notify to_notify(const Notice& notice) {
+  return ike::Notify{notify_type_of(type_of(notice)), write_notice(notice)};
+}
+
+// The first notify of ours among those of a message; nothing if there is none, or it is garbled.
+std::optional<Notice> find_notice(const std::vector<ike::Notify>& notifies) {
+  for (const ike::Notify& notify : notifies) {
+    for (const NoticeType type : {NoticeType::AddressChange, NoticeType::MigrationCompleted,
+                                  NoticeType::SessionTermination}) {
+      if (notify.type != notify_type_of(type)) continue;
+      auto notice = parse_notice(type, notify.body);
+      if (notice) return std::move(*notice);
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Node::Node(const Config& config, const Ed25519PrivateKey* identity, Rng& rng, Instant now)
+    : config_{config},
+      started_{now},
+      policy_{config.policy},
+      addresses_{HoldTimes{.hold_time = config.mobility.hold_time}},
+      stack_{rng, LwipConfig{.isn_hash = make_isn_hash(rng)}},
+      ike_{ike::IkeIdentity{config.name, identity}, ike_peers_of(config.peers), rng},
+      mobility_{rng, mobility_times_of(config.mobility)},
+      datapath_{{policy_, filters_, sas_, routes_, directory_, stack_},
+                config.link.mtu,
+                [this](Bytes message) { return ike_.knows(message); },
+                [this](PeerId peer) { return peer_of(peer).can_move; }} {
+  for (std::size_t i = 0; i < config.peers.size(); ++i) {
+    const PeerId id{static_cast<std::uint32_t>(i)};
+    peers_.push_back(Peer{.id = id, .config = config.peers[i]});
+    for (const IpAddress& address : config.peers[i].addresses) directory_.expect(id, address);
+  }
+}
+
+Node::~Node() = default;
+
+// --- inputs -----------------------------------------------------------------------------------
+
+void Node::handle_packet(Packet packet, Instant now) {
+  datapath_.inbound(std::move(packet), now);
+  settle_datapath(now);
+}
+
+void Node::handle_network(NetworkView view, Instant now) {
+  network_ = std::move(view);
+  std::vector<IpAddress> gone;
+  for (const AddressManager::Entry& entry : addresses_.list()) {
+    const bool there =
+        std::ranges::any_of(network_.addresses, [&](const NetworkView::Address& address) {
+          return address.prefix.address == entry.prefix.address;
+        });
+    if (entry.assigned && !there) gone.push_back(entry.prefix.address);
+  }
+  // What is new comes first: a host that swaps its address in one step has a successor at once.
+  for (const NetworkView::Address& address : network_.addresses) {
+    addresses_.handle_address_added(address.prefix, address.valid_until, now);
+  }
+  for (const IpAddress& address : gone) addresses_.handle_address_lost(address, now);
+  choose_sources(now);
+  settle(now);
+}
+
+// Which address the host would use is asked with a destination in hand: where a peer is, else
+// where one is expected, else the first address will do.
+void Node::choose_sources(Instant now) {
+  for (const IpFamily family : {IpFamily::V4, IpFamily::V6}) {
+    std::optional<IpAddress> destination;
+    std::optional<IpAddress> expected;
+    for (const Peer& peer : peers_) {
+      const auto present = directory_.present_address_of(peer.id);
+      if (present && present->family() == family && !destination) destination = present;
+      for (const IpAddress& address : peer.config.addresses) {
+        if (address.family() == family && !expected) expected = address;
+      }
+    }
+    if (!destination) destination = expected;
+    std::optional<IpAddress> source;
+    if (destination && network_.source_for) source = network_.source_for(*destination);
+    if (!destination) {
+      for (const NetworkView::Address& address : network_.addresses) {
+        if (address.prefix.address.family() == family && !source) source = address.prefix.address;
+      }
+    }
+    if (source) addresses_.handle_preferred(*source, now);
+  }
+}
+
+void Node::handle_timeout(Instant now) {
+  addresses_.handle_timeout(now);
+  ike_.handle_timeout(now);
+  mobility_.handle_timeout(now);
+  datapath_.handle_timeout(now);
+  filters_.expire(now);
+  settle(now);
+}
+
+void Node::settle(Instant now) {
+  settle_addresses(now);
+  settle_mobility(now);
+  settle_ike(now);
+  settle_stack(now);
+  settle_datapath(now);
+}
+
+void Node::say_goodbye(Instant now) {
+  for (const Peer& peer : peers_) {
+    if (ike_.is_established(peer.id)) ike_.close(peer.id, now);
+  }
+  settle(now);
+}
+
+// --- addresses --------------------------------------------------------------------------------
+
+void Node::settle_addresses(Instant now) {
+  while (auto output = addresses_.poll()) {
+    std::visit([&](const auto& what) { carry_out(what, now); }, *output);
+  }
+}
+
+void Node::carry_out(const AddressPreferred& preferred, Instant now) {
+  const IpAddress& address = preferred.address;
+  const Status added =
+      stack_.add_address(address, Datapath::clear_mtu(config_.link.mtu, address.family()));
+  if (!added) {
+    report_problem("address " + to_string(address), std::string{added.error().what}, now);
+    return;
+  }
+  routes_.add_direct(address);
+  publish(AddressAppeared{address}, now);
+  mobility_.handle_address_preferred(address, now);
+  settle_mobility(now);
+}
+
+// The order of S4 and S5: connections are marked, the route gives way to the tunnel entry, then
+// the peers are told. IPsec is told nothing. Watchers hear it last.
+void Node::carry_out(const AddressDeprecated& deprecated, Instant now) {
+  stack_.connections().deprecate(deprecated.address);
+  routes_.remove_direct(deprecated.address);
+  if (deprecated.successor) {
+    mobility_.handle_address_change(deprecated.address, *deprecated.successor,
+                                    deprecated.old_path, deprecated.held_until, now);
+  } else {
+    mobility_.handle_address_lost(deprecated.address, deprecated.held_until, now);
+  }
+  settle_mobility(now);
+  publish(AddressDeprecatedEvent{deprecated.address, deprecated.successor}, now);
+}
+
+void Node::carry_out(const AddressRemoved& removed, Instant now) {
+  mobility_.handle_address_removed(removed.address, now);
+  settle_mobility(now);
+  routes_.remove_direct(removed.address);
+  stack_.remove_address(removed.address);
+  settle_stack(now);
+  publish(AddressGone{removed.address}, now);
+}
+
+// --- mobility ---------------------------------------------------------------------------------
+
+void Node::settle_mobility(Instant now) {
+  while (auto output = mobility_.poll()) {
+    std::visit([&](const auto& what) { carry_out(what, now); }, *output);
+  }
+  settle_addresses(now);
+}
+
+void Node::carry_out(const MobilityService::SendNotice& send, Instant now) {
+  Peer& peer = peer_of(send.peer);
+  bool sent = false;
+  if (const auto known = exchanges_.find(send.id); known != exchanges_.end() && send.attempt > 1) {
+    ike_.repeat(send.peer, known->second, now);
+    sent = true;
+  } else {
+    const auto repeat = send.pacing == MobilityService::Pacing::ByService
+                            ? ike::Repeat::OnDemand
+                            : ike::Repeat::ByItself;
+    if (const auto exchange = ike_.send_request(send.peer, {to_notify(send.notice)}, repeat, now)) {
+      exchanges_.insert_or_assign(send.id, *exchange);
+      sent = true;
+    }
+  }
+  settle_ike(now);
+  if (!sent) {
+    mobility_.handle_not_sent(send.id, now);
+    return;
+  }
+  if (const auto* change = std::get_if<AddressChange>(&send.notice)) {
+    publish(MoveAnnounced{peer.id, change->from.front(), change->to, send.attempt}, now);
+  }
+}
+
+void Node::carry_out(const MobilityService::Answer& answer, Instant now) {
+  std::vector<ike::Notify> notifies;
+  if (answer.notice) notifies.push_back(to_notify(*answer.notice));
+  ike_.answer(answer.peer, ike::RequestId{answer.request}, std::move(notifies), now);
+  settle_ike(now);  // it leaves before the filters change (S8, S9)
+}
+
+void Node::carry_out(const MobilityService::AddTunnel& tunnel, Instant) {
+  routes_.add_tunnel(TunnelEntry{tunnel.key, tunnel.inner, tunnel.outer, tunnel.peer});
+}
+
+void Node::carry_out(const MobilityService::RemoveTunnel& tunnel, Instant) {
+  routes_.remove_tunnel(tunnel.key, tunnel.inner);
+}
+
+void Node::carry_out(const MobilityService::Rewrite& rewrite, Instant now) { apply(rewrite, now); }
+
+void Node::apply(const MobilityService::Rewrite& rewrite, Instant now) {
+  const auto& [peer, change, old_path] = rewrite;
+  ConnectionTable& connections = stack_.connections();
+  filters_.rewrite(peer, change);
+  std::size_t moved = 0;
+  if (change.from == change.to) {
+    if (change.side == Side::Local) moved = connections.undeprecate(change.to);
+  } else {
+    moved = connections.rewrite(peer, change).connections;
+  }
+  ike_.rewrite(peer, change);
+  if (change.side == Side::Remote) directory_.is_at(peer, change.to);
+  if (old_path == OldPath::Gone) connections.retransmit_now(peer);
+  ++peer_of(peer).moves;
+
+  PeerMigrated migrated{peer, change, moved, std::nullopt};
+  if (change.side == Side::Local) {
+    for (const MoveRecord& record : mobility_.timeline().records()) {
+      if (record.peer == peer && record.side == Side::Local && record.to == change.to) {
+        migrated.since_detected = now - record.detected;
+      }
+    }
+  }
+  publish(migrated, now);
+}
+
+void Node::carry_out(const MobilityService::AcceptAlso& also, Instant) {
+  filters_.accept_also(also.peer, also.alias, also.until);
+}
+
+// S17 asks DNS; until then the addresses the configuration knows are tried in turn.
+void Node::carry_out(const MobilityService::ResolvePeer& resolve, Instant now) {
+  Peer& peer = peer_of(resolve.peer);
+  if (peer.config.addresses.empty()) return;
+  const IpAddress address =
+      peer.config.addresses[peer.next_address++ % peer.config.addresses.size()];
+  mobility_.handle_peer_address(peer.id, address, now);
+}
+
+void Node::carry_out(const MobilityService::PeerLost& lost, Instant now) {
+  end_peer(lost.peer, now);
+  ike_.close(lost.peer, now);
+  settle_ike(now);
+  publish(PeerLostEvent{lost.peer, std::string{to_string(lost.reason)}}, now);
+}
+
+void Node::carry_out(const MobilityService::AddressReleased& released, Instant now) {
+  addresses_.release(released.address);
+  settle_addresses(now);
+}
+
+// --- IKE --------------------------------------------------------------------------------------
+
+void Node::settle_ike(Instant now) {
+  while (auto output = ike_.poll()) {
+    std::visit([&](auto& what) { carry_out(what, now); }, *output);
+  }
+}
+
+void Node::carry_out(ike::SendDatagram& send, Instant) {
+  datapath_.send_ike(send.path, send.bytes);
+}
+
+void Node::carry_out(ike::PeerAuthenticated& authenticated, Instant) {
+  peer_of(authenticated.peer).can_move = authenticated.can_move;
+}
+
+void Node::carry_out(ike::ChildSaReady& ready, Instant now) {
+  Peer& peer = peer_of(ready.peer);
+  const auto path = ike_.path_of(peer.id);
+  SaPair pair{peer.id, InboundSa{ready.inbound, std::move(ready.inbound_keys), ready.esn},
+              OutboundSa{ready.outbound, std::move(ready.outbound_keys), ready.esn}};
+  if (ready.use == ike::ChildSaUse::ReceiveOnly) {
+    sas_.insert_inbound_only(std::move(pair));
+    return;
+  }
+  sas_.insert(std::move(pair));
+  peer.connecting = false;
+  filters_.rebind(peer.id, ready.inbound);
+  if (path) {
+    directory_.is_at(peer.id, path->remote.address);
+    mobility_.add_peer(peer.id, path->local.address, path->remote.address, peer.can_move, now);
+    mobility_.set_associations(peer.id, {ready.inbound});
+    tell_round_trip(peer.id);
+    publish(PeerConnected{peer.id, *path, ready.inbound, ready.outbound}, now);
+  }
+  datapath_.release_waiting(peer.id, now);
+  settle_mobility(now);
+}
+
+void Node::carry_out(ike::ChildSaClosed& closed, Instant) { sas_.erase(closed.inbound); }
+
+void Node::carry_out(ike::RequestReceived& request, Instant now) {
+  const auto notice = find_notice(request.notifies);
+  if (!notice) {
+    ike_.answer(request.peer, request.request, {}, now);
+    settle_ike(now);
+    return;
+  }
+  mobility_.handle_notice(request.peer, request.request.value, *notice, request.path, now);
+  settle_mobility(now);
+}
+
+void Node::carry_out(ike::ResponseReceived& response, Instant now) {
+  tell_round_trip(response.peer);
+  const auto known = std::ranges::find_if(
+      exchanges_, [&](const auto& entry) { return entry.second == response.exchange; });
+  if (known == exchanges_.end()) return;
+  const NoticeId id = known->first;
+  exchanges_.erase(known);
+  mobility_.handle_answer(id, find_notice(response.notifies), now);
+  settle_mobility(now);
+}
+
+void Node::carry_out(ike::RequestFailed& failed, Instant now) {
+  const auto known = std::ranges::find_if(
+      exchanges_, [&](const auto& entry) { return entry.second == failed.exchange; });
+  if (known == exchanges_.end()) return;
+  const NoticeId id = known->first;
+  exchanges_.erase(known);
+  mobility_.handle_not_sent(id, now);
+  settle_mobility(now);
+}
+
+void Node::carry_out(ike::SessionClosed& closed, Instant now) {
+  mobility_.remove_peer(closed.peer, now);
+  end_peer(closed.peer, now);
+  settle_mobility(now);
+  publish(PeerFailed{closed.peer, std::string{closed.reason.what}}, now);
+}
+
+void Node::tell_round_trip(PeerId peer) {
+  if (const auto rtt = ike_.rtt_of(peer)) {
+    mobility_.set_round_trip(peer, RoundTrip{rtt->smoothed, rtt->variation});
+  }
+}
+
+void Node::end_peer(PeerId id, Instant now) {
+  peer_of(id).connecting = false;
+  peer_of(id).can_move = false;
+  datapath_.drop_waiting(id);
+  stack_.connections().abort(id);
+  settle_stack(now);  // the resets leave while there is an SA to protect them
+  settle_datapath(now);
+  filters_.remove_all(id);
+  sas_.erase_all(id);
+  directory_.left(id);
+}
+
+// --- stack and data path ----------------------------------------------------------------------
+
+void Node::settle_stack(Instant now) {
+  stack_.advance(now);
+  stack_.run_notifications();
+  PacketBatch& output = stack_.output();
+  for (Packet& packet : output) datapath_.outbound(std::move(packet), now);
+  output.clear();
+  while (const auto closed = stack_.connections().poll_closed()) {
+    filters_.remove(closed->flow);
+    publish(ConnectionClosedEvent{closed->peer, closed->flow}, now);
+  }
+  while (const auto progress = stack_.connections().poll_progress()) {
+    if (const MoveRecord* record = mobility_.handle_first_byte(progress->peer, now)) {
+      publish(FirstByteAfterMove{progress->peer, now - record->detected}, now);
+    }
+  }
+}
+
+void Node::settle_datapath(Instant now) {
+  while (auto output = datapath_.poll()) {
+    std::visit([&](auto& what) { carry_out(what, now); }, *output);
+  }
+}
+
+void Node::carry_out(Datapath::IkeReceived& received, Instant now) {
+  ike_.handle_datagram(received.path, received.payload(), now);
+  settle_ike(now);
+}
+
+void Node::carry_out(Datapath::SaWanted& wanted, Instant now) {
+  Peer& peer = peer_of(wanted.peer);
+  if (peer.connecting || sas_.newest_of(peer.id) != nullptr) return;
+  peer.connecting = true;
+  const Path path{{wanted.local, Datapath::ike_port},
+                  {wanted.remote, Datapath::ike_port},
+                  std::nullopt};
+  publish(PeerConnecting{peer.id, path}, now);
+  const Status started = ike_.connect(peer.id, path, wanted.suite, now);
+  settle_ike(now);
+  if (!started) {
+    end_peer(peer.id, now);
+    publish(PeerFailed{peer.id, std::string{started.error().what}}, now);
+  }
+}
+
+void Node::carry_out(Datapath::FlowOpened& opened, Instant now) {
+  publish(ConnectionOpened{opened.peer, opened.flow}, now);
+}
+
+std::optional<Deadline> Node::next_deadline() const {
+  std::optional<Deadline> next = stack_.next_deadline();
+  next = earliest(next, addresses_.next_deadline());
+  next = earliest(next, ike_.next_deadline());
+  next = earliest(next, mobility_.next_deadline());
+  next = earliest(next, filters_.next_deadline());
+  return earliest(next, datapath_.next_deadline());
+}
+
+void Node::set_activity_handler(std::function<void()> handler) {
+  stack_.set_activity_handler(std::move(handler));
+}
+
+// --- the ways in ------------------------------------------------------------------------------
+
+Result<std::unique_ptr<TcpSocket>> Node::connect_tcp(const Endpoint& remote) {
+  switch (action_for(IpProtocol::Tcp, remote)) {
+    case PolicyAction::Discard: return Error{Errc::Refused, "policy discards this destination"};
+    case PolicyAction::Protect:
+      if (!directory_.at(remote.address)) {
+        return Error{Errc::NotFound, "policy protects this destination, but no peer lives there"};
+      }
+      break;
+    case PolicyAction::Bypass: break;
+  }
+  std::optional<IpAddress> local;
+  if (network_.source_for) local = network_.source_for(remote.address);
+  if (!local || !addresses_.is_preferred(*local)) local = addresses_.source_for(remote.address);
+  if (!local) return Error{Errc::NotFound, "this host has no address to connect from"};
+  return TcpSocket::connect(stack_, *local, remote);
+}
+
+Result<std::unique_ptr<TcpAcceptor>> Node::listen_tcp(std::uint16_t port) {
+  return TcpAcceptor::listen(stack_, std::nullopt, port);
+}
+
+PolicyAction Node::action_for(IpProtocol protocol, const Endpoint& remote) const {
+  const auto local = addresses_.source_for(remote.address);
+  const Endpoint from{local ? *local : IpAddress::v4({0, 0, 0, 0}), 0};
+  return policy_.action_for(FiveTuple{protocol, from, remote});
+}
+
+std::optional<IpAddress> Node::address_of(std::string_view peer_name) const {
+  for (const Peer& peer : peers_) {
+    if (peer.config.name != peer_name) continue;
+    if (const auto present = directory_.present_address_of(peer.id)) return present;
+    if (!peer.config.addresses.empty()) return peer.config.addresses.front();
+  }
+  return std::nullopt;
+}
+
+std::string Node::peer_name(PeerId peer) const {
+  return peer.value < peers_.size() ? peers_[peer.value].config.name : "unknown";
+}
+
+void Node::report_problem(std::string what, std::string reason, Instant now) {
+  publish(ProblemReported{std::move(what), std::move(reason)}, now);
+}
+
+void Node::publish(EventDetail detail, Instant now) {
+  events_.publish(Event{now, std::move(detail)});
+}
+
+}  // namespace godwit

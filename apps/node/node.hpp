@@ -1,0 +1,160 @@
+// One host of Godwit, whole: stack, filters, IKE and mobility, wired together. A machine like its
+// parts: packets, time and what is known of the network come in as arguments, packets go out
+// through outgoing(); there is no socket, no clock and no thread in here. Runner connects it to
+// the world, the simulator to a simulated one.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "apps/node/config.hpp"
+#include "apps/node/datapath.hpp"
+#include "apps/node/events.hpp"
+#include "apps/node/status.hpp"
+#include "ipsec/crypto/signer.hpp"
+#include "ipsec/ike/ike_endpoint.hpp"
+#include "ipsec/policy/filter_table.hpp"
+#include "ipsec/policy/policy_table.hpp"
+#include "ipsec/policy/sa_table.hpp"
+#include "mobility/mobility_service.hpp"
+#include "stack/core/event_bus.hpp"
+#include "stack/core/random.hpp"
+#include "stack/ip/address_manager.hpp"
+#include "stack/ip/route_table.hpp"
+#include "stack/tcpip/connection_table.hpp"
+#include "stack/tcpip/lwip_stack.hpp"
+#include "stack/tcpip/tcp_socket.hpp"
+
+namespace godwit {
+
+// What the host knows of its network, as one consistent picture.
+struct NetworkView {
+  struct Address {
+    IpPrefix prefix;
+    std::optional<Instant> valid_until;  // none: for ever
+  };
+  std::vector<Address> addresses;
+  // Which of them traffic to this destination would leave from; none: no way there.
+  std::function<std::optional<IpAddress>(const IpAddress& destination)> source_for;
+};
+
+class Node {
+ public:
+  // `identity` (may be null if every peer has a PSK) and `rng` outlive the node.
+  Node(const Config& config, const Ed25519PrivateKey* identity, Rng& rng, Instant now);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  // --- inputs -----------------------------------------------------------------------------
+  void handle_packet(Packet packet, Instant now);
+  // Addresses or routes changed: compares with what was and starts the moves that follow (S4).
+  void handle_network(NetworkView view, Instant now);
+  void handle_timeout(Instant now);
+  // Carries out what inputs and sockets have left to do. Once after each batch of inputs.
+  void settle(Instant now);
+  // Delete to every peer (RFC 7296 section 1.4.1); for the end of the process.
+  void say_goodbye(Instant now);
+
+  // --- outputs ----------------------------------------------------------------------------
+  PacketBatch& outgoing() { return datapath_.outgoing(); }
+  std::optional<Deadline> next_deadline() const;
+  EventBus<Event>& events() { return events_; }
+  // Called when a socket was used outside an input and settle() should follow soon.
+  void set_activity_handler(std::function<void()> handler);
+
+  // --- for the ways in --------------------------------------------------------------------
+  // Errors: Refused (policy), NotFound (no local address, or no way there), Exhausted.
+  Result<std::unique_ptr<TcpSocket>> connect_tcp(const Endpoint& remote);
+  Result<std::unique_ptr<TcpAcceptor>> listen_tcp(std::uint16_t port);
+  // Protect: over this stack. Bypass: the host's own stack. Discard: refuse.
+  PolicyAction action_for(IpProtocol protocol, const Endpoint& remote) const;
+  std::optional<IpAddress> address_of(std::string_view peer_name) const;
+  std::string peer_name(PeerId peer) const;
+
+  NodeStatus status(Instant now) const;
+  void report_problem(std::string what, std::string reason, Instant now);
+
+  // --- for tests --------------------------------------------------------------------------
+  const FilterTable& filters() const { return filters_; }
+  const ConnectionTable& connections() const { return stack_.connections(); }
+  const RouteTable& routes() const { return routes_; }
+  LwipStack& stack() { return stack_; }
+  const DropCounters& drops() const { return datapath_.drops(); }
+
+ private:
+  struct Peer {
+    PeerId id;
+    PeerConfig config;
+    bool can_move = false;
+    bool connecting = false;
+    unsigned moves = 0;
+    std::size_t next_address = 0;  // of config.addresses, the next to be tried
+  };
+  Peer& peer_of(PeerId id) { return peers_.at(id.value); }
+
+  void choose_sources(Instant now);
+
+  void settle_addresses(Instant now);
+  void carry_out(const AddressPreferred& preferred, Instant now);
+  void carry_out(const AddressDeprecated& deprecated, Instant now);
+  void carry_out(const AddressRemoved& removed, Instant now);
+
+  void settle_mobility(Instant now);
+  void carry_out(const MobilityService::SendNotice& send, Instant now);
+  void carry_out(const MobilityService::Answer& answer, Instant now);
+  void carry_out(const MobilityService::AddTunnel& tunnel, Instant now);
+  void carry_out(const MobilityService::RemoveTunnel& tunnel, Instant now);
+  void carry_out(const MobilityService::Rewrite& rewrite, Instant now);
+  void carry_out(const MobilityService::AcceptAlso& also, Instant now);
+  void carry_out(const MobilityService::ResolvePeer& resolve, Instant now);
+  void carry_out(const MobilityService::PeerLost& lost, Instant now);
+  void carry_out(const MobilityService::AddressReleased& released, Instant now);
+  // The one place where a move is carried out, in one step (S9, S11): no half-moved peer can
+  // ever be seen.
+  void apply(const MobilityService::Rewrite& rewrite, Instant now);
+
+  void settle_ike(Instant now);
+  void carry_out(ike::SendDatagram& send, Instant now);
+  void carry_out(ike::PeerAuthenticated& authenticated, Instant now);
+  void carry_out(ike::ChildSaReady& ready, Instant now);
+  void carry_out(ike::ChildSaClosed& closed, Instant now);
+  void carry_out(ike::RequestReceived& request, Instant now);
+  void carry_out(ike::ResponseReceived& response, Instant now);
+  void carry_out(ike::RequestFailed& failed, Instant now);
+  void carry_out(ike::SessionClosed& closed, Instant now);
+  void tell_round_trip(PeerId peer);
+  void end_peer(PeerId id, Instant now);
+
+  void settle_stack(Instant now);
+  void settle_datapath(Instant now);
+  void carry_out(Datapath::IkeReceived& received, Instant now);
+  void carry_out(Datapath::SaWanted& wanted, Instant now);
+  void carry_out(Datapath::FlowOpened& opened, Instant now);
+
+  void publish(EventDetail detail, Instant now);
+
+  Config config_;
+  Instant started_;
+  std::vector<Peer> peers_;  // PeerId is the index
+  NetworkView network_;
+  EventBus<Event> events_;
+  PeerDirectory directory_;
+  PolicyTable policy_;
+  FilterTable filters_;
+  SaTable sas_;
+  RouteTable routes_;
+  AddressManager addresses_;
+  LwipStack stack_;
+  ike::IkeEndpoint ike_;
+  MobilityService mobility_;
+  Datapath datapath_;
+  std::map<NoticeId, ike::ExchangeId> exchanges_;  // announcements that are not answered yet
+};
+
+}  // namespace godwit

@@ -1,0 +1,183 @@
+#include "apps/node/runner.hpp"
+
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/post.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
+
+namespace godwit {
+namespace {
+
+Problem problem_of(std::string_view doing, const Error& error) {
+  return Problem{std::string{doing} + ": " + std::string{error.what}};
+}
+
+}  // namespace
+
+Runner::Runner(asio::io_context& io, Config config, std::optional<Ed25519PrivateKey> identity)
+    : io_{io}, config_{std::move(config)}, identity_{std::move(identity)}, timer_{io} {}
+
+Runner::~Runner() {
+  stop();
+  *alive_ = false;
+}
+
+Outcome<Done> Runner::start() {
+  const TunLinkConfig& tun = config_.link;
+  auto monitor = NetlinkMonitor::open(io_.get_executor(), tun.device);
+  if (!monitor) return problem_of("watching the host's addresses", monitor.error());
+  monitor_ = std::move(*monitor);
+
+  auto link = TunLink::open(io_.get_executor(), TunSettings{tun.device, tun.mtu, tun.address});
+  if (!link) return problem_of("opening TUN device " + tun.device, link.error());
+  link_ = std::move(*link);
+
+  if (!tun.address) {
+    auto routing = HostRouting::install(tun.device, link_->interface(), *monitor_);
+    if (!routing) return problem_of("handing ESP and IKE to " + tun.device, routing.error());
+    routing_ = std::move(*routing);
+  }
+
+  const Instant now = clock_.now();
+  node_ = std::make_unique<Node>(config_, identity_ ? &*identity_ : nullptr, rng_, now);
+  node_->set_activity_handler([this] { schedule_flush(); });
+  node_->handle_network(view_of_host(), now);
+  flush(now);
+
+  asio::co_spawn(io_, pump_link(), asio::detached);
+  asio::co_spawn(io_, follow_host(), asio::detached);
+  asio::co_spawn(io_, keep_deadlines(), asio::detached);
+  return Done{};
+}
+
+void Runner::stop() {
+  if (stopped_) return;
+  stopped_ = true;
+  timer_.cancel();
+  if (node_ && link_) {
+    const Instant now = clock_.now();
+    node_->say_goodbye(now);
+    link_->transmit(node_->outgoing());
+  }
+  if (monitor_) monitor_->close();
+  if (link_) link_->close();
+  routing_.reset();
+}
+
+const LinkCounters& Runner::link_counters() const { return link_->counters(); }
+
+std::vector<std::string> Runner::warnings() const {
+  return routing_ ? routing_->warnings() : std::vector<std::string>{};
+}
+
+asio::awaitable<void> Runner::pump_link() {
+  const auto alive = alive_;
+  PacketBatch batch;
+  while (*alive && !stopped_) {
+    const Status status = co_await link_->receive(batch);
+    if (!*alive || stopped_) co_return;
+    if (!status) {
+      node_->report_problem("link", std::string{status.error().what}, clock_.now());
+      flush(clock_.now());
+      co_return;
+    }
+    const Instant now = clock_.now();  // one reading per turn: time stands still inside
+    for (Packet& packet : batch) node_->handle_packet(std::move(packet), now);
+    batch.clear();
+    flush(now);
+  }
+}
+
+asio::awaitable<void> Runner::follow_host() {
+  const auto alive = alive_;
+  std::vector<HostChange> changes;
+  while (*alive && !stopped_) {
+    const Status status = co_await monitor_->receive(changes);
+    if (!*alive || stopped_) co_return;
+    if (!status) {
+      node_->report_problem("host addresses", std::string{status.error().what}, clock_.now());
+      co_return;
+    }
+    if (routing_) {
+      for (const HostChange& change : changes) {
+        const Status followed = routing_->follow(change);
+        if (!followed) {
+          node_->report_problem("routing rules", std::string{followed.error().what}, clock_.now());
+        }
+      }
+    }
+    changes.clear();
+    const Instant now = clock_.now();
+    node_->handle_network(view_of_host(), now);
+    flush(now);
+  }
+}
+
+asio::awaitable<void> Runner::keep_deadlines() {
+  const auto alive = alive_;
+  while (*alive && !stopped_) {
+    armed_ = std::nullopt;
+    if (const auto next = node_->next_deadline()) armed_ = next->at;
+    const Duration wait = armed_ ? std::max(Duration::zero(), *armed_ - clock_.now())
+                                 : Duration{std::chrono::hours{1}};
+    timer_.expires_after(wait);
+    asio::error_code woken_early;
+    co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, woken_early));
+    if (!*alive || stopped_) co_return;
+    const Instant now = clock_.now();
+    const auto next = node_->next_deadline();
+    if (next && next->at <= now) {
+      node_->handle_timeout(now);
+      flush(now);
+    }
+  }
+}
+
+NetworkView Runner::view_of_host() {
+  NetworkView view;
+  const Instant now = clock_.now();
+  if (config_.link.address) {
+    view.addresses.push_back({*config_.link.address, std::nullopt});
+    const IpAddress own = config_.link.address->address;
+    view.source_for = [own](const IpAddress& destination) -> std::optional<IpAddress> {
+      if (destination.family() != own.family()) return std::nullopt;
+      return own;
+    };
+    return view;
+  }
+  for (const HostAddress& address : monitor_->addresses()) {
+    if (address.state != HostAddress::State::Usable &&
+        address.state != HostAddress::State::Deprecated) {
+      continue;
+    }
+    std::optional<Instant> valid_until;
+    if (address.valid_for) valid_until = now + *address.valid_for;
+    view.addresses.push_back({address.prefix, valid_until});
+  }
+  view.source_for = [this](const IpAddress& destination) {
+    return monitor_->source_for(destination);
+  };
+  return view;
+}
+
+void Runner::flush(Instant now) {
+  node_->settle(now);
+  PacketBatch& outgoing = node_->outgoing();
+  if (!outgoing.empty()) link_->transmit(outgoing);
+  // The timer sleeps towards what was the next deadline: wake it only for an earlier one.
+  const auto next = node_->next_deadline();
+  if (next && (!armed_ || next->at < *armed_)) timer_.cancel();
+}
+
+void Runner::schedule_flush() {
+  if (flush_scheduled_ || stopped_) return;
+  flush_scheduled_ = true;
+  asio::post(io_, [this, alive = alive_] {
+    if (!*alive) return;
+    flush_scheduled_ = false;
+    if (!stopped_) flush(clock_.now());
+  });
+}
+
+}  // namespace godwit
