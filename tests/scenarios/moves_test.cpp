@@ -1,0 +1,181 @@
+// Whole hosts in the simulator while the mobile one moves. Rows of docs/requirements.md are named
+// where they are proven.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/sim/world.hpp"
+
+namespace godwit::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t mib = 1 << 20;
+
+template <class E>
+std::size_t count_events(SimHost& host) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      host.events(), [](const Event& event) { return std::holds_alternative<E>(event.detail); }));
+}
+
+// S25, C4: the packet that policy wants protected starts IKE, waits, and is not lost.
+TEST(Moves, AConnectionIsSetUpOnDemandAndCarriesBytesBothWays) {
+  World world;
+  world.connect(mib, mib);
+  world.finish(30s);
+  EXPECT_EQ(count_events<PeerConnected>(world.mh()), 1u);
+  EXPECT_EQ(count_events<PeerConnected>(world.ch()), 1u);
+  world.settle();
+  world.expect_converged();
+}
+
+// S3, S4, S6 to S13: the old address is gone before the new one is there.
+TEST(Moves, BreakBeforeMakeKeepsTheConnection) {
+  World world{WireSettings{.one_way = 10ms, .bits_per_second = 50'000'000}};
+  world.connect(mib, 8 * mib);
+  world.network().run_for(700ms);
+  const auto before = world.mh().node().status(world.network().now()).peers.at(0);
+  world.mh().set_addresses({});
+  world.network().run_for(300ms);
+  world.mh().set_addresses({world.second});
+  world.finish(60s);
+  world.settle();
+  world.expect_converged();
+  const auto after = world.mh().node().status(world.network().now()).peers.at(0);
+  EXPECT_EQ(after.local, world.second);
+  // S12: the same security associations.
+  EXPECT_EQ(before.inbound, after.inbound);
+  EXPECT_EQ(before.outbound, after.outbound);
+  EXPECT_GT(after.packets_in, before.packets_in);
+  EXPECT_EQ(count_events<PeerConnected>(world.mh()), 1u);
+  EXPECT_EQ(count_events<PeerMigrated>(world.mh()), 1u);
+  EXPECT_EQ(count_events<PeerMigrated>(world.ch()), 1u);
+  EXPECT_EQ(count_events<AddressGone>(world.mh()), 1u);
+}
+
+// B1: from the moment the new address is there, one round trip to the first new byte.
+TEST(Moves, TheStallIsOneRoundTrip) {
+  for (const Duration one_way : {1ms, 10ms, 50ms}) {
+    World world{WireSettings{.one_way = one_way, .bits_per_second = 50'000'000}};
+    auto& connection = world.connect(0, 64 * mib);
+    world.network().run_for(3s);
+    world.mh().set_addresses({});
+    world.network().run_for(500ms);
+    const std::uint64_t received = connection.client->received();
+    const Instant arrived = world.network().now();
+    world.mh().set_addresses({world.second});
+    ASSERT_TRUE(world.network().run(arrived + 5s, [&] {
+      return connection.client->received() > received;
+    }));
+    const Duration stall = world.network().now() - arrived;
+    EXPECT_LE(stall, 2 * one_way + 2ms) << "one way " << one_way.count() << " us";
+  }
+}
+
+// B1, S22: make before break loses no packet and retransmits none.
+TEST(Moves, MakeBeforeBreakLosesNothing) {
+  World world{WireSettings{.one_way = 10ms, .bits_per_second = 50'000'000}};
+  world.connect(4 * mib, 4 * mib);
+  world.network().run_for(500ms);
+  world.mh().set_addresses({world.second, world.first});
+  world.network().run_for(1s);
+  world.mh().set_addresses({world.second});
+  world.finish(60s);
+  world.settle();
+  world.expect_converged();
+  EXPECT_EQ(world.network().counters().nobody_there, 0u);
+  EXPECT_EQ(world.network().counters().ingress_filtered, 0u);
+  EXPECT_EQ(world.mh().node().status(world.network().now()).drops,
+            (std::map<std::string, std::uint64_t>{}));
+  EXPECT_EQ(world.ch().node().status(world.network().now()).drops,
+            (std::map<std::string, std::uint64_t>{}));
+}
+
+// S22: what applications send while the move is under way goes through the tunnel, full-size
+// packets included, and no access network sees a source address that is not its own.
+TEST(Moves, DataSentMeanwhileIsTunnelled) {
+  World world{WireSettings{.one_way = 50ms, .bits_per_second = 20'000'000}};
+  world.connect(4 * mib, 0);
+  world.network().run_for(1500ms);
+  world.mh().set_addresses({world.second, world.first});
+  world.network().run_for(50ms);
+  EXPECT_EQ(world.mh().node().routes().tunnels().size(), 1u);
+  world.finish(60s);
+  world.settle();
+  world.expect_converged();
+  EXPECT_GT(world.network().counters().tunnelled, 20u);
+  EXPECT_EQ(world.network().counters().ingress_filtered, 0u);
+  EXPECT_EQ(world.network().counters().too_big, 0u);
+  EXPECT_EQ(world.ch().node().drops().of(DropReason::FragmentBad), 0u);
+  EXPECT_EQ(world.ch().node().drops().of(DropReason::TunnelRefused), 0u);
+}
+
+// S4: back where it came from, twice.
+TEST(Moves, BackToTheFirstAddress) {
+  World world{WireSettings{.one_way = 10ms, .bits_per_second = 20'000'000}};
+  world.connect(mib, 8 * mib);
+  for (int round = 0; round < 2; ++round) {
+    world.network().run_for(500ms);
+    world.mh().set_addresses({world.second});
+    world.network().run_for(500ms);
+    world.mh().set_addresses({world.first});
+  }
+  world.finish(60s);
+  world.settle();
+  world.expect_converged();
+  EXPECT_EQ(world.mh().node().status(world.network().now()).peers.at(0).local, world.first);
+}
+
+// B6: an outage of a minute, and then another network.
+TEST(Moves, SurvivesAnOutage) {
+  World world{WireSettings{.one_way = 10ms, .bits_per_second = 20'000'000}};
+  auto& connection = world.connect(2 * mib, 8 * mib);
+  world.network().run_for(500ms);
+  world.mh().set_addresses({});
+  world.network().run_for(60s);
+  world.mh().set_addresses({world.third});
+  const std::uint64_t received = connection.client->received();
+  ASSERT_TRUE(world.network().run(world.network().now() + 5s, [&] {
+    return connection.client->received() > received;
+  }));
+  world.finish(60s);
+  world.settle();
+  world.expect_converged();
+}
+
+// S10: the announcement is lost several times; the move still completes.
+TEST(Moves, LostAnnouncementsAreRepeated) {
+  World world{WireSettings{.one_way = 10ms, .bits_per_second = 20'000'000}};
+  world.connect(mib, 4 * mib);
+  world.network().run_for(400ms);
+  world.mh().set_addresses({});
+  world.network().settings().loss = 1.0;
+  world.mh().set_addresses({world.second});
+  world.network().run_for(1500ms);
+  EXPECT_EQ(count_events<PeerMigrated>(world.mh()), 0u);
+  world.network().settings().loss = 0;
+  world.finish(60s);
+  world.settle();
+  world.expect_converged();
+  EXPECT_GE(count_events<MoveAnnounced>(world.mh()), 3u);
+}
+
+// S16: both ends move at the same time.
+TEST(Moves, BothEndsMoveAtOnce) {
+  World world{WireSettings{.one_way = 20ms, .bits_per_second = 20'000'000}};
+  world.connect(mib, 4 * mib);
+  world.network().run_for(400ms);
+  world.mh().set_addresses({world.second, world.first});
+  world.ch().set_addresses({ip("203.0.113.99"), world.ch_address});
+  world.finish(60s);
+  world.settle();
+  world.expect_converged();
+  const auto status = world.mh().node().status(world.network().now());
+  EXPECT_EQ(status.peers.at(0).local, world.second);
+  EXPECT_EQ(status.peers.at(0).remote, ip("203.0.113.99"));
+}
+
+}  // namespace
+}  // namespace godwit::sim
