@@ -1,0 +1,76 @@
+#include "apps/node/channel.hpp"
+
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
+
+namespace godwit {
+namespace {
+
+class StackChannel final : public ByteChannel {
+ public:
+  explicit StackChannel(TcpStream stream) : stream_{std::move(stream)} {}
+
+  std::size_t read_some(MutableBytes out, asio::error_code& error) override {
+    return stream_.read_some(out, error);
+  }
+  std::size_t write_some(Bytes bytes, asio::error_code& error) override {
+    return stream_.write_some(bytes, error);
+  }
+  asio::awaitable<asio::error_code> wait(Wait what) override {
+    asio::error_code error;
+    co_await stream_.async_wait(what, asio::redirect_error(asio::use_awaitable, error));
+    co_return error;
+  }
+  void shutdown_write() override { stream_.shutdown_write(); }
+  void abort() override { stream_.abort(); }
+
+ private:
+  TcpStream stream_;
+};
+
+class HostChannel final : public ByteChannel {
+ public:
+  explicit HostChannel(asio::ip::tcp::socket socket) : socket_{std::move(socket)} {
+    asio::error_code ignored;  // of a socket that is broken already: reading will say so
+    socket_.non_blocking(true, ignored);
+    socket_.set_option(asio::ip::tcp::no_delay{true}, ignored);
+  }
+
+  std::size_t read_some(MutableBytes out, asio::error_code& error) override {
+    return socket_.read_some(asio::buffer(out.data(), out.size()), error);
+  }
+  std::size_t write_some(Bytes bytes, asio::error_code& error) override {
+    return socket_.write_some(asio::buffer(bytes.data(), bytes.size()), error);
+  }
+  asio::awaitable<asio::error_code> wait(Wait what) override {
+    asio::error_code error;
+    co_await socket_.async_wait(
+        what == Wait::Read ? asio::socket_base::wait_read : asio::socket_base::wait_write,
+        asio::redirect_error(asio::use_awaitable, error));
+    co_return error;
+  }
+  void shutdown_write() override {
+    asio::error_code ignored;
+    socket_.shutdown(asio::socket_base::shutdown_send, ignored);
+  }
+  void abort() override {
+    asio::error_code ignored;
+    socket_.set_option(asio::socket_base::linger{true, 0}, ignored);
+    socket_.close(ignored);
+  }
+
+ private:
+  asio::ip::tcp::socket socket_;
+};
+
+}  // namespace
+
+std::unique_ptr<ByteChannel> make_channel(TcpStream stream) {
+  return std::make_unique<StackChannel>(std::move(stream));
+}
+
+std::unique_ptr<ByteChannel> make_channel(asio::ip::tcp::socket socket) {
+  return std::make_unique<HostChannel>(std::move(socket));
+}
+
+}  // namespace godwit

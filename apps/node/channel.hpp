@@ -1,0 +1,32 @@
+// Bytes in both directions, whichever TCP they come by: the stack's or the host's own. What can
+// be done at once is done at once; waiting is a separate thing, so that nobody holds a buffer
+// while nothing happens.
+#pragma once
+
+#include <memory>
+
+#include <asio/awaitable.hpp>
+#include <asio/ip/tcp.hpp>
+
+#include "apps/node/stream.hpp"
+#include "stack/core/bytes.hpp"
+
+namespace godwit {
+
+class ByteChannel {
+ public:
+  using Wait = TcpStream::Wait;
+
+  virtual ~ByteChannel() = default;
+  // would_block: nothing can be done; eof: the other side has finished, the way back is open.
+  virtual std::size_t read_some(MutableBytes out, asio::error_code& error) = 0;
+  virtual std::size_t write_some(Bytes bytes, asio::error_code& error) = 0;
+  virtual asio::awaitable<asio::error_code> wait(Wait what) = 0;
+  virtual void shutdown_write() = 0;
+  virtual void abort() = 0;  // the other side sees a reset; waits end
+};
+
+std::unique_ptr<ByteChannel> make_channel(TcpStream stream);
+std::unique_ptr<ByteChannel> make_channel(asio::ip::tcp::socket socket);
+
+}  // namespace godwit

@@ -1,0 +1,122 @@
+#include "apps/socks/node_connector.hpp"
+
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include "apps/node/address.hpp"
+
+namespace godwit {
+namespace {
+
+// What connect_tcp() refuses before a packet is sent.
+SocksFailure failure_of(const Error& error) {
+  switch (error.code) {
+    case Errc::Refused: return {SocksReply::NotAllowed, std::string{error.what}};
+    case Errc::NotFound: return {SocksReply::NetworkUnreachable, std::string{error.what}};
+    default: return {SocksReply::GeneralFailure, std::string{error.what}};
+  }
+}
+
+SocksFailure failure_of(const asio::error_code& error) {
+  return {reply_for(error), error.message()};
+}
+
+}  // namespace
+
+SocksReply reply_for(const asio::error_code& error) {
+  if (error == asio::error::connection_refused) return SocksReply::ConnectionRefused;
+  if (error == asio::error::network_unreachable || error == asio::error::network_down) {
+    return SocksReply::NetworkUnreachable;
+  }
+  // A connection that never came about: nobody answered, or its peer could not be authenticated.
+  if (error == asio::error::host_unreachable || error == asio::error::timed_out ||
+      error == asio::error::connection_reset || error == asio::error::host_not_found ||
+      error == asio::error::host_not_found_try_again || error == asio::error::no_data) {
+    return SocksReply::HostUnreachable;
+  }
+  if (error == asio::error::access_denied || error == asio::error::no_permission) {
+    return SocksReply::NotAllowed;
+  }
+  return SocksReply::GeneralFailure;
+}
+
+NodeConnector::NodeConnector(asio::any_io_executor executor, Node& node)
+    : executor_{executor}, node_{node}, resolver_{executor} {}
+
+asio::awaitable<SocksResult> NodeConnector::connect(SocksDestination destination) {
+  std::vector<IpAddress> addresses;
+  if (const auto* name = std::get_if<std::string>(&destination.host)) {
+    addresses = co_await look_up(*name);
+    if (addresses.empty()) {
+      co_return SocksFailure{SocksReply::HostUnreachable, "the name has no address"};
+    }
+  } else {
+    addresses.push_back(std::get<IpAddress>(destination.host));
+  }
+  const Choice choice = choose(addresses, destination.port);
+  if (choice.action == PolicyAction::Discard) {
+    co_return SocksFailure{SocksReply::NotAllowed, "policy says discard"};
+  }
+  SocksResult result = SocksFailure{SocksReply::HostUnreachable, "no usable address"};
+  for (const Endpoint& endpoint : choice.endpoints) {
+    if (choice.action == PolicyAction::Protect) {
+      result = co_await connect_protected(endpoint);
+    } else {
+      result = co_await connect_from_host(endpoint);
+    }
+    if (std::holds_alternative<SocksConnection>(result)) break;
+  }
+  co_return result;
+}
+
+NodeConnector::Choice NodeConnector::choose(const std::vector<IpAddress>& addresses,
+                                            std::uint16_t port) const {
+  for (const PolicyAction action : {PolicyAction::Protect, PolicyAction::Bypass}) {
+    Choice choice{action, {}};
+    for (const IpAddress& address : addresses) {
+      const Endpoint endpoint{address, port};
+      if (address.is_unicast() && node_.action_for(IpProtocol::Tcp, endpoint) == action) {
+        choice.endpoints.push_back(endpoint);
+      }
+    }
+    if (!choice.endpoints.empty()) return choice;
+  }
+  return {PolicyAction::Discard, {}};
+}
+
+asio::awaitable<std::vector<IpAddress>> NodeConnector::look_up(const std::string& name) {
+  // A peer is where its session is, whatever DNS still says.
+  if (const auto address = node_.address_of(name)) co_return std::vector{*address};
+  std::vector<IpAddress> addresses;
+  asio::error_code error;
+  const auto found =
+      co_await resolver_.async_resolve(name, "", asio::redirect_error(asio::use_awaitable, error));
+  if (error) co_return addresses;
+  for (const auto& entry : found) addresses.push_back(from_asio(entry.endpoint().address()));
+  co_return addresses;
+}
+
+asio::awaitable<SocksResult> NodeConnector::connect_protected(Endpoint remote) {
+  auto socket = node_.connect_tcp(remote);
+  if (!socket) co_return failure_of(socket.error());
+  (*socket)->set_no_delay(true);  // what is worth waiting for, the client's own TCP has waited for
+  TcpStream stream{executor_, std::move(*socket)};
+  asio::error_code error;
+  co_await stream.async_connect(asio::redirect_error(asio::use_awaitable, error));
+  if (error) co_return failure_of(error);
+  const Endpoint bound = stream.local();
+  co_return SocksConnection{make_channel(std::move(stream)), bound};
+}
+
+asio::awaitable<SocksResult> NodeConnector::connect_from_host(Endpoint remote) {
+  asio::ip::tcp::socket socket{executor_};
+  asio::error_code error;
+  co_await socket.async_connect(to_asio<asio::ip::tcp>(remote),
+                                asio::redirect_error(asio::use_awaitable, error));
+  if (error) co_return failure_of(error);
+  const auto bound = socket.local_endpoint(error);
+  if (error) co_return failure_of(error);
+  co_return SocksConnection{make_channel(std::move(socket)), from_asio(bound)};
+}
+
+}  // namespace godwit

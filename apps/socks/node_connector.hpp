@@ -1,0 +1,40 @@
+// The proxy's way out: the node where policy protects, the host's own sockets where it bypasses.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/ip/tcp.hpp>
+
+#include "apps/socks/socks_connector.hpp"
+#include "apps/node/node.hpp"
+
+namespace godwit {
+
+// Asks policy first: what it protects goes over the stack, what it bypasses over a socket of the
+// host, the rest is refused. A name is a peer's, or the host's resolver knows it; if policy
+// protects one of its addresses, none of the others is ever reached unprotected.
+class NodeConnector final : public SocksConnector {
+ public:
+  NodeConnector(asio::any_io_executor executor, Node& node);
+  asio::awaitable<SocksResult> connect(SocksDestination destination) override;
+
+ private:
+  struct Choice {
+    PolicyAction action;
+    std::vector<Endpoint> endpoints;
+  };
+  Choice choose(const std::vector<IpAddress>& addresses, std::uint16_t port) const;
+  asio::awaitable<std::vector<IpAddress>> look_up(const std::string& name);
+  asio::awaitable<SocksResult> connect_protected(Endpoint remote);
+  asio::awaitable<SocksResult> connect_from_host(Endpoint remote);
+
+  asio::any_io_executor executor_;
+  Node& node_;
+  asio::ip::tcp::resolver resolver_;
+};
+
+SocksReply reply_for(const asio::error_code& error);
+
+}  // namespace godwit

@@ -1,0 +1,32 @@
+// How the proxy reaches a destination. The one that matters is NodeConnector; tests bring their
+// own.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+
+#include <asio/awaitable.hpp>
+
+#include "apps/node/channel.hpp"
+#include "apps/socks/socks5_handshake.hpp"
+
+namespace godwit {
+
+struct SocksConnection {
+  std::unique_ptr<ByteChannel> channel;
+  Endpoint bound;
+};
+struct SocksFailure {
+  SocksReply reply;
+  std::string why;
+};
+using SocksResult = std::variant<SocksConnection, SocksFailure>;
+
+class SocksConnector {
+ public:
+  virtual ~SocksConnector() = default;
+  virtual asio::awaitable<SocksResult> connect(SocksDestination destination) = 0;
+};
+
+}  // namespace godwit
