@@ -1,0 +1,129 @@
+"""Reads what tcpdump recorded on the router and says what an onlooker there could see: which
+kinds of packets, how large, and whether anything between the hosts was readable.
+"""
+import collections
+import mmap
+import socket
+import struct
+
+ICMP, IPIP, TCP, UDP, IPV6_IN_IP, ESP = 1, 4, 6, 17, 41, 50
+IKE_PORTS = (500, 4500)
+
+# One packet: seconds since the epoch, source and destination of the outermost header, kind
+# ("esp", "ike", "tcp", ..., with "tunnelled " in front if it came in IP-in-IP), its IP length.
+Seen = collections.namedtuple("Seen", "at source destination kind length")
+
+
+class Capture:
+    """The packets of one file, oldest first."""
+
+    def __init__(self, path):
+        self.packets = []
+        self.frames = 0
+        with open(path, "rb") as file:
+            size = file.seek(0, 2)
+            if size < 24:
+                raise ValueError(f"{path}: not a capture")
+            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        magic = struct.unpack_from("<I", self._bytes)[0]
+        if magic not in (0xa1b2c3d4, 0xa1b23c4d):
+            raise ValueError(f"{path}: not a capture of this machine's byte order")
+        self._unit = 1e-9 if magic == 0xa1b23c4d else 1e-6
+        self._read(size)
+
+    def close(self):
+        self._bytes.close()
+
+    def _read(self, size):
+        at, view = 24, memoryview(self._bytes)
+        header = struct.Struct("<IIII")
+        try:
+            while at + 16 <= size:
+                seconds, fraction, kept, length = header.unpack_from(view, at)
+                at += 16
+                if at + kept > size:
+                    break  # tcpdump was stopped within a record
+                self.frames += 1
+                packet = _packet_of(view[at:at + kept])
+                if packet:
+                    self.packets.append(Seen(seconds + fraction * self._unit, *packet))
+                at += kept
+        finally:
+            view.release()
+
+    def count(self, marker):
+        """How often these bytes occur anywhere in the file."""
+        found, at = 0, self._bytes.find(marker)
+        while at >= 0:
+            found, at = found + 1, self._bytes.find(marker, at + 1)
+        return found
+
+    def clear_text_bytes(self, hosts):
+        """Bytes of IP packets between these addresses that were neither ESP nor IKE."""
+        return sum(packet.length for packet in self.packets
+                   if packet.source in hosts and packet.destination in hosts and
+                   packet.kind.removeprefix("tunnelled ") not in ("esp", "ike"))
+
+    def by_kind(self):
+        """kind -> (packets, bytes)"""
+        kinds = collections.defaultdict(lambda: [0, 0])
+        for packet in self.packets:
+            kinds[packet.kind][0] += 1
+            kinds[packet.kind][1] += packet.length
+        return {kind: tuple(counts) for kind, counts in sorted(kinds.items())}
+
+    def sent_by(self, source, kinds, begin, end):
+        """(packets, bytes) of these kinds that `source` sent in that time."""
+        lengths = [packet.length for packet in self.packets
+                   if packet.source == source and packet.kind in kinds and
+                   begin <= packet.at < end]
+        return len(lengths), sum(lengths)
+
+    def full_size(self, source, kinds, begin, end):
+        """The length of a full-size segment: what most of the large packets of `source` have."""
+        lengths = collections.Counter(
+            packet.length for packet in self.packets
+            if packet.source == source and packet.kind in kinds and begin <= packet.at < end and
+            packet.length > 1000)
+        return lengths.most_common(1)[0][0] if lengths else None
+
+
+def _packet_of(frame):
+    """(source, destination, kind, IP length), or nothing for what is not IPv4 or IPv6."""
+    if len(frame) < 34:
+        return None
+    kind = frame[12] << 8 | frame[13]
+    if kind == 0x0800:
+        return _ipv4(frame[14:])
+    if kind == 0x86dd and len(frame) >= 54:
+        source = socket.inet_ntop(socket.AF_INET6, frame[22:38])
+        destination = socket.inet_ntop(socket.AF_INET6, frame[38:54])
+        return (source, destination, _kind(frame[20], frame[54:]), 40 + (frame[18] << 8 | frame[19]))
+    return None
+
+
+def _ipv4(packet):
+    header = (packet[0] & 15) * 4
+    length = packet[2] << 8 | packet[3]
+    source = f"{packet[12]}.{packet[13]}.{packet[14]}.{packet[15]}"
+    destination = f"{packet[16]}.{packet[17]}.{packet[18]}.{packet[19]}"
+    later_fragment = (packet[6] & 31) << 8 | packet[7]
+    kind = "fragment" if later_fragment else _kind(packet[9], packet[header:])
+    return source, destination, kind, length
+
+
+def _kind(protocol, body):
+    if protocol == ESP:
+        return "esp"
+    if protocol == TCP:
+        return "tcp"
+    if protocol == UDP and len(body) >= 4:
+        ports = (body[0] << 8 | body[1], body[2] << 8 | body[3])
+        return "ike" if ports[0] in IKE_PORTS and ports[1] in IKE_PORTS else "udp"
+    if protocol == IPIP and len(body) >= 20:
+        return "tunnelled " + _ipv4(body)[2]
+    if protocol == IPV6_IN_IP and len(body) >= 40:
+        return "tunnelled " + _kind(body[6], body[40:])
+    if protocol in (ICMP, 58):
+        return "icmp"
+    return f"protocol {protocol}"
