@@ -28,8 +28,8 @@ Status OutboundSa::seal(Packet& packet) {
   }
   const std::size_t length = place->total_length - place->at;
   const std::size_t behind = esp_overhead(length) - EspHeader::in_front;
-  if (place->total_length + EspHeader::in_front + behind > longest_datagram(packet.bytes())) {
-    return Error{Errc::Unsupported, "ESP: the datagram would be longer than IP allows"};
+  if (place->total_length + EspHeader::in_front + behind > Packet::max_datagram) {
+    return Error{Errc::Unsupported, "ESP: the datagram would be longer than a datagram may be"};
   }
 
   packet.drop_back(packet.size() - place->total_length);

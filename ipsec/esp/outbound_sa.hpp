@@ -19,7 +19,8 @@ class OutboundSa {
 
   // The packet is one whole IP datagram with Packet's head- and tailroom. After an error it is
   // as it was. Exhausted: no number is left, the SA must be replaced. Refused: a fragment, which
-  // transport mode cannot protect. Unsupported: the result would be longer than IP allows.
+  // transport mode cannot protect. Unsupported: the result would be longer than
+  // Packet::max_datagram.
   Status seal(Packet& packet);
 
   Spi spi() const { return spi_; }

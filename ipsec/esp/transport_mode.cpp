@@ -1,6 +1,5 @@
 #include "ipsec/esp/transport_mode.hpp"
 
-#include "stack/core/packet.hpp"
 #include "stack/wire/big_endian.hpp"
 #include "stack/wire/ipv4.hpp"
 #include "stack/wire/ipv6.hpp"
@@ -96,10 +95,6 @@ void set_length_and_protocol(MutableBytes datagram, const TransportPlace& place,
   store_u16(datagram, Ipv6Header::payload_length_at,
             static_cast<std::uint16_t>(datagram.size() - Ipv6Header::length));
   datagram[place.next_header_at] = static_cast<std::uint8_t>(protocol);
-}
-
-std::size_t longest_datagram(Bytes datagram) {
-  return is_v6(datagram) ? Ipv6Header::length + Packet::max_datagram : Packet::max_datagram;
 }
 
 }  // namespace godwit

@@ -24,7 +24,4 @@ struct TransportPlace {
 void set_length_and_protocol(MutableBytes datagram, const TransportPlace& place,
                              IpProtocol protocol);
 
-// The longest datagram that the length field of this one's IP version can tell.
-std::size_t longest_datagram(Bytes datagram);
-
 }  // namespace godwit
