@@ -65,11 +65,13 @@ class MigrationInitiator {
 
   explicit MigrationInitiator(const IpAddress& address) : stands_{address} {}
 
-  // `old`, which this peer uses(), gives way. The same successor again is no news, except that
-  // the old path may have died meanwhile.
-  void handle_successor(const IpAddress& old, const IpAddress& successor, OldPath old_path,
+  // `old`, which this peer uses(), gives way. False: no news, this move is under way already; but
+  // if its old path has died meanwhile, it is announced once more, for what that has cost.
+  bool handle_successor(const IpAddress& old, const IpAddress& successor, OldPath old_path,
                         Instant held_until, const Context& context, Instant now);
-  void handle_lost(const IpAddress& old, Instant held_until);
+  void handle_lost(const IpAddress& old, Instant held_until, Instant now);
+  // What was lost is back, and there is nobody to be told.
+  void handle_restored();
   // `old` leaves the stack for good: nothing can be rewritten from it any more.
   void handle_removed(const IpAddress& old);
   void handle_completed(std::uint32_t counter, const std::optional<MigrationCompleted>& answer,
@@ -83,14 +85,14 @@ class MigrationInitiator {
   void handle_timeout(const Context& context, Instant now);
 
   std::optional<Output> poll() { return outputs_.poll(); }
-  std::optional<Deadline> next_deadline(const Context& context) const;
+  std::optional<Deadline> next_deadline() const;
 
   State state() const { return state_; }
   // Where this peer's connections, and the control channel, stand on our side.
   const IpAddress& address() const { return stands_.front(); }
+  // Every address where connections with this peer may stand; address() is the first.
+  const std::vector<IpAddress>& addresses() const { return stands_; }
   const std::optional<IpAddress>& target() const { return target_; }
-  const std::optional<Instant>& held_until() const { return held_until_; }
-  // Does any connection with this peer stand there?
   bool stands_at(const IpAddress& address) const;
   // That, or is it on its way there?
   bool uses(const IpAddress& address) const { return stands_at(address) || target_ == address; }
@@ -100,17 +102,20 @@ class MigrationInitiator {
     AddressChange notice;
     unsigned attempts;  // 0: to be sent as a new exchange
   };
-  void announce(const Context& context, Instant now);
+  void start(const Context& context, Instant now);
+  void announce(const Context& context);
   void send(Outstanding& outstanding);
-  void repeat_all(Instant now);
+  void repeat(const Context& context);
   void leave_target();
-  void settle();
+  void hold(const IpAddress& old, Instant until, Duration lead, Instant now);
+  void settle_at(const IpAddress& address);
 
   State state_ = State::Settled;
   std::vector<IpAddress> stands_;  // never empty
   std::optional<IpAddress> target_;
   OldPath old_path_ = OldPath::Alive;
   std::optional<Instant> held_until_;
+  std::optional<Instant> ending_at_;      // when the peer is told that the hold time ends
   std::vector<Outstanding> outstanding_;  // oldest first
   std::optional<std::uint32_t> newest_;   // the announcement that counts; none: still to be made
   Duration pause_{};

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -160,29 +161,34 @@ class MobilityService {
     std::optional<Instant> lost_at;   // since when there is no address at all
     std::optional<IpAddress> tunnel;  // the outer source of its tunnel entry, if it has one
   };
+  using Departures = std::map<IpAddress, Departure>;
 
   MigrationInitiator::Context context(const MobilePeer& peer);
-  void begin_move(MobilePeer& peer, const IpAddress& old, const Departure& departure, Instant now);
-  void carry_out(MobilePeer& peer, Instant now);
-  void carry_out(MobilePeer& peer, const MigrationInitiator::Output& output, Instant now);
+  void begin_move(PeerId id, const IpAddress& old, const Departure& departure, Instant now);
+  // What the peer's initiator says is done. Afterwards the peer may be lost.
+  void carry_out(PeerId id, Instant now);
+  void send(MobilePeer& peer, const MigrationInitiator::Announce& announce, Instant now);
   void arrive(MobilePeer& peer, const MigrationInitiator::Arrived& arrived, Instant now);
+  void terminate(MobilePeer& peer, const IpAddress& address);
   void follow(MobilePeer& peer, std::uint32_t request, const AddressChange& notice,
               const Path& came_by, Instant now);
   void remove_detour(MobilePeer& peer);
-  void lose(PeerId peer, LossReason reason, Instant now);
-  void come_back(const IpAddress& address);
+  void lose(PeerId id, LossReason reason);
+  void end_departure(Departures::iterator departure);
+  void settle_tunnels();
   void settle_departures();
-  void settle_tunnel(const IpAddress& old, Departure& departure);
+  void settle_record(PeerId id, MoveState state);
   bool is_ours(const IpAddress& address) const;
   Nonce fresh_nonce();
 
   Rng& rng_;
   MobilityTimes times_;
   PeerTable peers_;
+  std::set<PeerId> busy_;  // those with a deadline: on a server, few of many
   Timeline timeline_;
-  std::vector<IpAddress> own_;  // that can be used
-  std::map<IpAddress, Departure> departures_;
-  std::uint32_t counter_ = 0;
+  std::set<IpAddress> own_;  // those that can be used
+  Departures departures_;
+  std::uint32_t counter_ = 0;  // of all notices: none is used twice, and every peer's grow
   OutputQueue<Output> outputs_;
 };
 

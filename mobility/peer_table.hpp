@@ -11,6 +11,9 @@
 namespace godwit {
 
 struct MobilePeer {
+  MobilePeer(PeerId its_id, const IpAddress& local, const IpAddress& remote, bool moves)
+      : id{its_id}, can_move{moves}, initiator{local}, responder{remote} {}
+
   PeerId id;
   bool can_move;
   std::optional<RoundTrip> round_trip;
@@ -31,9 +34,10 @@ class PeerTable {
   MobilePeer* find(PeerId id);
   const MobilePeer* find(PeerId id) const;
   MobilePeer& insert(PeerId id, const IpAddress& local, const IpAddress& remote, bool can_move);
-  void erase(PeerId id) { peers_.erase(id); }
+  bool erase(PeerId id) { return peers_.erase(id) != 0; }
 
   bool anybody_stands_at(const IpAddress& local) const;
+  bool anybody_moves_from(const IpAddress& local) const;  // those who can move
   std::vector<PeerId> users_of(const IpAddress& local) const;
   std::size_t size() const { return peers_.size(); }
 

@@ -19,8 +19,8 @@ struct RetryPolicy {
   Duration ceiling = std::chrono::seconds{2};
   // Nothing is known of the path: RFC 7296's retransmissions start in the same range.
   Duration without_round_trip = std::chrono::milliseconds{250};
-  // The peer hears us and says no: ask again, but seldom.
-  Duration after_refusal = std::chrono::seconds{30};
+  // The peer hears us and says no: the pauses go on doubling, up to this.
+  Duration refusal_ceiling = std::chrono::seconds{30};
   // Unanswered announcements before somebody is asked where the peer is (S17).
   unsigned tries_before_resolve = 3;
 
@@ -28,6 +28,7 @@ struct RetryPolicy {
   Duration first(const std::optional<RoundTrip>& round_trip) const;
   // From one repeat to the next: twice the pause before, up to the ceiling.
   Duration next(Duration pause) const;
+  Duration next_after_refusal(Duration pause) const;
 };
 
 }  // namespace godwit

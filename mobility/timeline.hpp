@@ -29,13 +29,13 @@ struct MoveRecord {
   IpAddress to;
   OldPath old_path;
   MoveState state = MoveState::UnderWay;
-  std::optional<Instant> lost_at;     // the old address went, and there was no other yet
-  Instant detected;                   // the new address was there; Remote: the announcement was
-  std::optional<Instant> announced;   // the first announcement left
-  std::optional<Instant> completed;   // our side is rewritten
-  std::optional<Instant> first_byte;  // new data got through again
-  std::optional<Duration> rtt;        // as known before the move
-  unsigned attempts = 0;              // announcements sent
+  std::optional<Instant> lost_at{};     // the old address went, and there was no other yet
+  Instant detected{};                   // the new address was there; Remote: the announcement was
+  std::optional<Instant> announced{};   // the first announcement left
+  std::optional<Instant> completed{};   // our side is rewritten
+  std::optional<Instant> first_byte{};  // new data got through again
+  std::optional<Duration> rtt{};        // as known before the move
+  unsigned attempts = 0;                // announcements sent
 
   // Between two of the instants above, in round trips of the path that was left.
   std::optional<double> in_round_trips(Duration span) const;

@@ -117,7 +117,9 @@ class AddressManager {
   }
   void prefer(Entry& entry);
   void deprecate(Entry& entry, std::optional<IpAddress> successor, Instant now);
-  void end(const IpAddress& address, AddressEnd end);
+  void say_deprecated(const Entry& entry);
+  void erase(const Entry& entry);
+  void end(const IpAddress& address, AddressEnd how);
   Instant hold_end(const Entry& entry, Instant now) const;
 
   HoldTimes times_;

@@ -44,8 +44,8 @@ class RouteTable {
   void add_direct(const IpAddress& source);
   void remove_direct(const IpAddress& source);
 
-  // Replaces the entry of the same side and inner address. A local entry also takes the direct
-  // route of its inner address out; removing the entry does not bring that route back.
+  // Replaces the entry of the same side and inner address. A local entry stands in the place of
+  // the direct route of its inner address; if that is still there, it counts again afterwards.
   void add_tunnel(const TunnelEntry& entry);
   bool remove_tunnel(Side key, const IpAddress& inner);
 
