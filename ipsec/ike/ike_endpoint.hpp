@@ -16,9 +16,6 @@
 
 namespace godwit::ike {
 
-// Who repeats an unanswered request: the session on its own timer, or the owner with repeat().
-enum class Repeat : std::uint8_t { ByItself, OnDemand };
-
 class IkeEndpoint {
  public:
   using Output = IkeOutput;

@@ -24,6 +24,9 @@ struct Notify {
   friend bool operator==(const Notify&, const Notify&) = default;
 };
 
+// Who repeats an unanswered request: the session on its own timer, or the owner with repeat().
+enum class Repeat : std::uint8_t { ByItself, OnDemand };
+
 // Both are unique for the life of an endpoint, over all peers and sessions.
 using ExchangeId = Id<struct ExchangeTag>;  // a request of ours
 using RequestId = Id<struct RequestTag>;    // a request of the peer
