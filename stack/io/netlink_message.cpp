@@ -193,7 +193,8 @@ void NetlinkRequest::begin(std::uint16_t type, std::uint16_t flags) {
   nlmsghdr header{};
   header.nlmsg_type = type;
   header.nlmsg_flags = static_cast<std::uint16_t>(flags | NLM_F_REQUEST);
-  if (!(flags & NLM_F_DUMP)) header.nlmsg_flags |= NLM_F_ACK;
+  // A dump ends with NLMSG_DONE. Its flag is two bits, each of which means something else alone.
+  if ((flags & NLM_F_DUMP) != NLM_F_DUMP) header.nlmsg_flags |= NLM_F_ACK;
   put({reinterpret_cast<const std::uint8_t*>(&header), sizeof header});
 }
 
