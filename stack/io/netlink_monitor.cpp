@@ -95,7 +95,11 @@ bool NetlinkMonitor::read_available(std::vector<HostChange>& changes, Status& st
   if (got < 0 && errno == EAGAIN) return false;
   const bool lost = got < 0 ? errno == ENOBUFS : static_cast<std::size_t>(got) > buffer_.size();
   if (lost) {
-    // Notifications were lost: look at everything, and believe that routes changed too.
+    // Notifications were lost. What is still queued is older than what was lost and must not be
+    // believed after it: forget it, look at everything, and take it that routes changed too.
+    while (::recv(events_.native_handle(), buffer_.data(), buffer_.size(), 0) >= 0 ||
+           errno == ENOBUFS || errno == EINTR) {
+    }
     status = reload(changes);
     changes.push_back(HostRoutesChanged{IpFamily::V4});
     changes.push_back(HostRoutesChanged{IpFamily::V6});

@@ -31,12 +31,16 @@ function(godwit_program target)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 endfunction()
 
-# One executable per folder of tests; every GoogleTest case is a test of ctest's.
+# One executable per folder of tests; every GoogleTest case is a test of ctest's. LABELS: netns
+# for what makes network namespaces, and so must be root.
 function(godwit_test target)
-  cmake_parse_arguments(arg "" "" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(arg "" "" "SOURCES;LINKS;LABELS" ${ARGN})
   add_executable(${target} ${arg_SOURCES})
   target_link_libraries(${target} PRIVATE ${arg_LINKS} GTest::gmock GTest::gtest_main)
   godwit_settings(${target})
-  gtest_discover_tests(${target} DISCOVERY_TIMEOUT 60)
+  if(arg_LABELS)
+    set(labels PROPERTIES LABELS "${arg_LABELS}")
+  endif()
+  gtest_discover_tests(${target} DISCOVERY_TIMEOUT 60 ${labels})
 endfunction()
 include(GoogleTest)

@@ -135,7 +135,7 @@ void Host::send(Bytes datagram) {
   link->transmit(batch);
 }
 
-std::vector<HostChange> Host::follow() {
+std::vector<HostChange> Host::follow(std::chrono::milliseconds a_while) {
   std::vector<HostChange> all;
   bool open = true;
   const auto pump = [&]() -> asio::awaitable<void> {
@@ -155,7 +155,7 @@ std::vector<HostChange> Host::follow() {
   asio::cancellation_signal stop;
   asio::co_spawn(io, pump, asio::bind_cancellation_slot(stop.slot(), asio::detached));
   io.restart();
-  io.run_for(moment);
+  io.run_for(a_while);
   if (open) {
     stop.emit(asio::cancellation_type::all);
     io.restart();

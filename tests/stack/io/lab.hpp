@@ -2,6 +2,7 @@
 // the test; and a stack on a host: monitor, TUN device and routing as a node has them.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -49,8 +50,8 @@ struct Host {
   // What the link brings within a moment; ICMPv6 chatter left out. Ends early after `count`.
   PacketBatch receive(std::size_t count = 1);
   void send(Bytes datagram);
-  // Waits for changes and hands them on; returns when there were none for a moment.
-  std::vector<HostChange> follow();
+  // Hands on all changes of a while.
+  std::vector<HostChange> follow(std::chrono::milliseconds a_while = std::chrono::milliseconds{300});
 
   const Namespace& where;
   asio::io_context io;
