@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "apps/node/file.hpp"
+#include "ipsec/crypto/system_rng.hpp"
 
 namespace godwit {
 namespace {
@@ -54,7 +55,8 @@ Outcome<Ed25519PrivateKey> load_identity(const std::string& file) {
   return std::move(*key);
 }
 
-Outcome<Ed25519PrivateKey> create_identity(const std::string& file, Rng& rng) {
+Outcome<Ed25519PrivateKey> create_identity(const std::string& file) {
+  SystemRng rng;
   auto key = Ed25519PrivateKey::generate(rng);
   std::string text{key.to_pem()};
   const auto written = create_file(file, text, S_IRUSR | S_IWUSR);

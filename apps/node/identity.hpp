@@ -8,7 +8,6 @@
 #include "apps/node/outcome.hpp"
 #include "ipsec/crypto/signer.hpp"
 #include "stack/core/bytes.hpp"
-#include "stack/core/random.hpp"
 
 namespace godwit {
 
@@ -16,7 +15,7 @@ namespace godwit {
 Outcome<Ed25519PrivateKey> load_identity(const std::string& file);
 
 // Writes a new key with mode 0600; a file that is there already is an error, never overwritten.
-Outcome<Ed25519PrivateKey> create_identity(const std::string& file, Rng& rng);
+Outcome<Ed25519PrivateKey> create_identity(const std::string& file);
 
 std::string public_key_text(Bytes public_key);
 Result<ByteString> parse_public_key(std::string_view text);

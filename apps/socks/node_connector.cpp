@@ -4,6 +4,8 @@
 #include <asio/use_awaitable.hpp>
 
 #include "apps/node/address.hpp"
+#include "apps/node/node.hpp"
+#include "stack/tcpip/tcp_socket.hpp"
 
 namespace godwit {
 namespace {

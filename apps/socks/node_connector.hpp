@@ -7,8 +7,8 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/ip/tcp.hpp>
 
-#include "apps/socks/socks_connector.hpp"
 #include "apps/node/node.hpp"
+#include "apps/socks/socks_connector.hpp"
 
 namespace godwit {
 

@@ -29,6 +29,7 @@ ipsec/ike     | stack/core stack/wire ipsec/crypto ipsec/esp ipsec/policy  | -
 ipsec         | stack/core stack/wire ipsec/crypto ipsec/esp ipsec/policy ipsec/ike | -
 mobility      | stack/core stack/wire                                      | -
 apps/node     | *                                                          | asio linux nlohmann
+apps/godwitd  | apps/node apps/socks apps/publish stack/core               | asio linux
 apps          | apps/node stack/core stack/tcpip/tcp_socket.hpp stack/tcpip/udp_socket.hpp | asio linux
 """
 

@@ -1,0 +1,262 @@
+#include "apps/godwit/command_line.hpp"
+
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <functional>
+#include <ostream>
+
+#include <sys/stat.h>
+
+#include "apps/godwit/options.hpp"
+#include "apps/godwit/template.hpp"
+#include "apps/node/config_editor.hpp"
+#include "apps/node/config_file.hpp"
+#include "apps/node/control_client.hpp"
+#include "apps/node/file.hpp"
+#include "apps/node/identity.hpp"
+#include "apps/node/version.hpp"
+
+namespace godwit {
+namespace {
+
+constexpr const char* config_name = "godwit.json";
+constexpr const char* identity_name = "identity.pem";
+constexpr mode_t secret_mode = S_IRUSR | S_IWUSR;  // a configuration may hold pre-shared keys
+
+struct Call {
+  const Surroundings& where;
+  const Options& options;
+
+  std::string config_file() const {
+    return options.value_or("--config", where.folder + '/' + config_name);
+  }
+  ExitStatus fail(const std::string& why) const {
+    where.err << "godwit: " << why << '\n';
+    return ExitStatus::Failure;
+  }
+};
+
+struct Command {
+  const char* name;  // one or two words
+  const char* arguments;
+  const char* purpose;
+  std::vector<std::string> options;
+  std::size_t least_words;
+  std::size_t most_words;
+  std::function<ExitStatus(const Call&)> run;
+};
+
+bool exists(const std::string& file) {
+  struct stat about {};
+  return ::lstat(file.c_str(), &about) == 0;
+}
+
+ExitStatus init(const Call& call) {
+  const std::string folder = call.options.value_or("--dir", call.where.folder);
+  const std::string config = folder + '/' + config_name;
+  const std::string identity = folder + '/' + identity_name;
+  const std::string name = call.options.value_or("--name", host_name());
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return call.fail(folder + ": cannot be made: " + error.message());
+  if (exists(config)) {
+    return call.fail(config + ": is there already; edit it, or remove it to start again");
+  }
+  // A key that is there is this host's name among its peers: it stays.
+  const bool known = exists(identity);
+  const auto key = known ? load_identity(identity) : create_identity(identity);
+  if (!key) return call.fail(key.problem());
+  const auto written = create_file(config, config_template(name, identity_name), secret_mode);
+  if (!written) return call.fail(written.problem());
+  if (const auto valid = load_config(config); !valid) {
+    std::filesystem::remove(config, error);
+    return call.fail(valid.problem());
+  }
+  call.where.out << "Wrote " << config << " and " << (known ? "kept " : "") << identity << ".\n\n"
+                 << "On every host that may talk to this one, run:\n\n"
+                 << "  godwit peer add " << name << ' ' << public_key_text(key->public_key())
+                 << "\n\n(add this host's addresses behind the key if '" << name
+                 << "' is not a name that DNS knows), and here:\n\n"
+                 << "  godwit peer add NAME KEY [ADDRESS...]\n";
+  return ExitStatus::Success;
+}
+
+// What runs has read the old file.
+void remind_of_restart(const Call& call, const Config& config) {
+  if (ControlClient::connect(config.control_socket)) {
+    call.where.out << "godwitd is running; 'systemctl restart godwitd' makes it use this.\n";
+  }
+}
+
+ExitStatus peer_add(const Call& call) {
+  const auto& words = call.options.words;
+  const auto config = add_to_config_file(
+      call.config_file(), "peers",
+      peer_element(words[0], words[1], {words.begin() + 2, words.end()}));
+  if (!config) return call.fail(config.problem());
+  call.where.out << "Added peer " << words[0] << " to " << call.config_file() << ".\n";
+  remind_of_restart(call, *config);
+  return ExitStatus::Success;
+}
+
+ExitStatus publish(const Call& call) {
+  const auto& words = call.options.words;
+  std::uint16_t port = 0;
+  const std::string& digits = words[0];
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (error != std::errc{} || end != digits.data() + digits.size() || port == 0) {
+    return call.fail("found port '" + digits + "'; allowed: a number from 1 to 65535");
+  }
+  const std::string to = words.size() > 1 ? words[1] : "127.0.0.1:" + digits;
+  const auto config = add_to_config_file(call.config_file(), "publish", publish_element(port, to));
+  if (!config) return call.fail(config.problem());
+  call.where.out << "Peers of this host reach " << to << " at port " << port << ".\n";
+  remind_of_restart(call, *config);
+  return ExitStatus::Success;
+}
+
+Outcome<ControlClient> daemon_of(const Call& call) {
+  if (call.options.has("--control")) {
+    return ControlClient::connect(call.options.value_or("--control", ""));
+  }
+  const auto config = load_config(call.config_file());
+  if (!config) return Problem{config.problem()};
+  return ControlClient::connect(config->control_socket);
+}
+
+ControlFormat format_of(const Call& call) {
+  return call.options.has("--json") ? ControlFormat::Json : ControlFormat::Text;
+}
+
+ExitStatus status(const Call& call) {
+  auto daemon = daemon_of(call);
+  if (!daemon) return call.fail(daemon.problem());
+  const auto text = daemon->status(format_of(call));
+  if (!text) return call.fail(text.problem());
+  call.where.out << *text << '\n';
+  return ExitStatus::Success;
+}
+
+ExitStatus watch(const Call& call) {
+  auto daemon = daemon_of(call);
+  if (!daemon) return call.fail(daemon.problem());
+  const auto begun = daemon->watch(format_of(call));
+  if (!begun) return call.fail(begun.problem());
+  while (const auto line = daemon->next_line()) {
+    call.where.out << *line << std::endl;  // whoever reads a pipe wants it at once
+    if (!call.where.out) return ExitStatus::Success;
+  }
+  return call.fail("godwitd has ended");
+}
+
+ExitStatus check_config(const Call& call) {
+  const std::string file =
+      call.options.words.empty() ? call.config_file() : call.options.words[0];
+  const auto config = load_config(file);
+  if (!config) return call.fail(config.problem());
+  std::ostream& out = call.where.out;
+  out << file << ": no errors\n" << "name      " << config->name << '\n';
+  for (const PeerConfig& peer : config->peers) {
+    out << "peer      " << peer.name;
+    for (const IpAddress& address : peer.addresses) out << ' ' << to_string(address);
+    out << (peer.public_key ? "" : " (pre-shared key)") << '\n';
+  }
+  for (const PolicyRule& rule : config->policy) out << "policy    " << rule.text << '\n';
+  out << "policy    discard any (what no rule before this says)\n";
+  if (config->socks) out << "socks     " << to_string(config->socks->listen) << '\n';
+  for (const PublishConfig& port : config->publish) {
+    out << "publish   " << port.port << " to " << to_string(port.to) << '\n';
+  }
+  if (!exists(config->identity_file)) {
+    out << "identity  " << config->identity_file << " is missing; 'godwit init' makes one\n";
+    return ExitStatus::Success;
+  }
+  const auto key = load_identity(config->identity_file);
+  if (!key) return call.fail(key.problem());
+  out << "identity  " << public_key_text(key->public_key()) << '\n';
+  return ExitStatus::Success;
+}
+
+ExitStatus key(const Call& call) {
+  const auto config = load_config(call.config_file());
+  if (!config) return call.fail(config.problem());
+  const auto key = load_identity(config->identity_file);
+  if (!key) return call.fail(key.problem());
+  call.where.out << public_key_text(key->public_key()) << '\n';
+  return ExitStatus::Success;
+}
+
+const std::vector<Command>& commands() {
+  constexpr std::size_t any = 64;
+  static const std::vector<Command> all{
+      {"init", "[--dir DIR] [--name NAME]", "write a configuration and make this host's key",
+       {"--dir=", "--name="}, 0, 0, init},
+      {"peer add", "NAME KEY [ADDRESS...]", "trust another host", {"--config="}, 2, any, peer_add},
+      {"publish", "PORT [HOST:PORT]", "offer a service of this host to its peers",
+       {"--config="}, 1, 2, publish},
+      {"status", "[--json]", "addresses, peers, connections, moves",
+       {"--config=", "--control=", "--json"}, 0, 0, status},
+      {"watch", "[--json]", "events, as they happen", {"--config=", "--control=", "--json"}, 0, 0,
+       watch},
+      {"check-config", "[FILE]", "say what a configuration means, or what is wrong with it",
+       {"--config="}, 0, 1, check_config},
+      {"key", "", "print this host's public key", {"--config="}, 0, 0, key},
+  };
+  return all;
+}
+
+std::string usage_of(const Command& command) {
+  return std::string{"godwit "} + command.name + (*command.arguments ? " " : "") +
+         command.arguments;
+}
+
+void print_help(std::ostream& out) {
+  out << "usage: godwit COMMAND\n\n";
+  for (const Command& command : commands()) {
+    std::string usage = usage_of(command).substr(std::string_view{"godwit "}.size());
+    usage.resize(std::max<std::size_t>(usage.size() + 2, 34), ' ');
+    out << "  " << usage << command.purpose << '\n';
+  }
+  out << "\nCommands read /etc/godwit/godwit.json; --config FILE names another. 'status' and 'watch'\n"
+         "ask the running godwitd; --control SOCKET says where it listens.\n";
+}
+
+}  // namespace
+
+ExitStatus run_command(const std::vector<std::string>& words, const Surroundings& where) {
+  if (words.empty()) {
+    print_help(where.err);
+    return ExitStatus::Usage;
+  }
+  if (words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
+    print_help(where.out);
+    return ExitStatus::Success;
+  }
+  if (words[0] == "--version") {
+    where.out << "godwit " << version() << '\n';
+    return ExitStatus::Success;
+  }
+  const std::string two = words.size() > 1 ? words[0] + ' ' + words[1] : words[0];
+  for (const Command& command : commands()) {
+    if (words[0] != command.name && two != command.name) continue;
+    const std::ptrdiff_t own = words[0] == command.name ? 1 : 2;
+    const auto options = parse_options({words.begin() + own, words.end()}, command.options);
+    const auto misused = [&](const std::string& why) {
+      where.err << "godwit: " << why << "\nusage: " << usage_of(command) << '\n';
+      return ExitStatus::Usage;
+    };
+    if (!options) return misused(options.problem());
+    const std::size_t count = options->words.size();
+    if (count < command.least_words) return misused("something is missing");
+    if (count > command.most_words) {
+      return misused("unexpected '" + options->words[command.most_words] + "'");
+    }
+    return command.run(Call{where, *options});
+  }
+  where.err << "godwit: no such command: " << two << "\n\n";
+  print_help(where.err);
+  return ExitStatus::Usage;
+}
+
+}  // namespace godwit
