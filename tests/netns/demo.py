@@ -22,7 +22,7 @@ import time
 import journey
 import picture
 from capture import Capture
-from godwit import SOCKS, Host, configure_pair
+from godwit import SOCKS, configure_pair
 from journey import BREAK, MAKE, Stop
 from lab import CH_ADDRESS, Lab, LabError, build_directory, need, now
 from traffic import Download, Tcpdump, make_file, paced_rate, start_nginx

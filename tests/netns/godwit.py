@@ -26,7 +26,8 @@ class Host:
 
     def init(self):
         """Makes its key; returns the public half."""
-        self.godwit("init", "--name", self.name)
+        self.lab.run(self.namespace, self.lab.program("godwit"), "init", "--dir", self.directory,
+                     "--name", self.name)
         return self.godwit("key").strip()
 
     def configure(self, **settings):
@@ -45,8 +46,8 @@ class Host:
             time.sleep(0.05)
 
     def _answers(self):
-        status, _, _ = self.lab.run(self.namespace, self.lab.program("godwit"), "--config",
-                                    self.config_path, "status", "--json", check=False)
+        status, _, _ = self.lab.run(self.namespace, self.lab.program("godwit"), "status",
+                                    "--config", self.config_path, "--json", check=False)
         return status == 0
 
     def stop(self):
@@ -58,8 +59,8 @@ class Host:
         self.process = None
         return went
 
-    def godwit(self, *arguments):
-        return self.lab.run(self.namespace, self.lab.program("godwit"), "--config",
+    def godwit(self, command, *arguments):
+        return self.lab.run(self.namespace, self.lab.program("godwit"), command, "--config",
                             self.config_path, *arguments)[1]
 
     def status(self):
@@ -76,8 +77,8 @@ class Watcher:
     def __init__(self, host):
         self._lab = host.lab
         self.events = []
-        self._process = host.lab.start(host.namespace, host.lab.program("godwit"), "--config",
-                                       host.config_path, "watch", "--json",
+        self._process = host.lab.start(host.namespace, host.lab.program("godwit"), "watch",
+                                       "--config", host.config_path, "--json",
                                        stdout=subprocess.PIPE, text=True)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()

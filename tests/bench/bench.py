@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+"""./dev bench: measures Godwit beside the kernel's TCP, in one run on one machine.
+
+usage: bench.py [bulk] [proxy] [stall] [--json FILE] [--build DIR] [--seconds S] [--runs N]
+
+bulk   one transfer over a cable between two namespaces, a core for each end: the kernel's TCP,
+       Godwit over TUN without ESP, Godwit over TUN with ESP; goodput and CPU time per GB
+proxy  the same cable, as a user travels it: curl, SOCKS, Godwit, publish, nginx
+stall  what a reader notices of a move (break before make) at 2, 20 and 100 ms of round trip
+
+Without a name, all of them. Prints tables; with --json the same as a list of
+{name, value, unit, n, min, max, reference}: value is the median of n runs, reference what it is
+to be held against (bulk: the kernel in the same run; stall: what is allowed).
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "netns"))
+
+import journey  # noqa: E402
+from godwit import SOCKS, Host, configure_pair  # noqa: E402
+from journey import Stop  # noqa: E402
+from lab import CH_ADDRESS, Lab, LabError, Pair, build_directory, need, now, run  # noqa: E402
+from traffic import Download, make_file, start_nginx  # noqa: E402
+
+BULK_TARGET = 1500.0           # Mbit/s with ESP over TUN, a core for each end
+STALL_ALLOWANCE = 0.020        # seconds on top of one round trip
+MOVES = 10
+PORT = 5001
+MIB = 1 << 20
+
+
+class Results:
+    """What was measured, in the order in which it is shown."""
+
+    def __init__(self):
+        self.items = []
+
+    def add(self, name, values, unit, reference=None):
+        item = {"name": name, "value": statistics.median(values), "unit": unit,
+                "n": len(values), "min": min(values), "max": max(values), "reference": reference}
+        self.items.append(item)
+        return item["value"]
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def show(items):
+    """One table; a reference is shown with how much of it was reached."""
+    rows = [["", "median", "min", "max", "unit", "n", "reference", "ratio"]]
+    for item in items:
+        reference = item["reference"]
+        rows.append([item["name"], *(f"{item[key]:.2f}" for key in ("value", "min", "max")),
+                     item["unit"], str(item["n"]),
+                     "" if reference is None else f"{reference:.2f}",
+                     "" if not reference else f"{item['value'] / reference:.2f}"])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        say("  " + "  ".join(cell.ljust(width) if i in (0, 4) else cell.rjust(width)
+                             for i, (cell, width) in enumerate(zip(row, widths))).rstrip())
+
+
+# --- bulk --------------------------------------------------------------------------------------
+
+class BulkPair:
+    """Two hosts on one cable; each stack a host of its own behind a TUN device, so that the
+    same path serves with and without ESP."""
+
+    STACKS = ("10.72.1.2", "10.72.2.2")
+
+    def __init__(self, pair):
+        self.pair = pair
+        self.hosts = [Host(pair, pair.one, "one"), Host(pair, pair.two, "two")]
+        keys = [host.init() for host in self.hosts]
+        for i, host in enumerate(self.hosts):
+            other = 1 - i
+            pair.sysctl(host.namespace, "net.ipv4.ip_forward=1")
+            run("ip", "-n", host.namespace, "route", "add", self.STACKS[other] + "/32", "via",
+                pair.addresses[other])
+            self._configure(host, i, [{"name": self.hosts[other].name, "key": keys[other],
+                                       "addresses": [self.STACKS[other]]}])
+
+    def _configure(self, host, number, peers):
+        host.configs = {}
+        for name, policy in (("esp", [{"protect": "any", "with": "esp aes256gcm16"}]),
+                             ("plain", [{"bypass": "any"}])):
+            host.configure(policy=policy, peers=peers, link={
+                "tun": {"device": "godwit0", "address": self.STACKS[number] + "/24"}})
+            host.configs[name] = os.path.join(host.directory, name + ".json")
+            os.replace(host.config_path, host.configs[name])
+
+    def transfer(self, how, seconds):
+        """(goodput in Mbit/s, CPU seconds per GB at the sender, at the receiver)"""
+        program = self.pair.program("bulk_bench")
+        sender, receiver = self.hosts
+        arguments = [["--kernel"], ["--kernel"]]
+        target = self.pair.addresses[1]
+        if how != "kernel":
+            arguments = [["--config", host.configs[how]] for host in self.hosts]
+            target = self.STACKS[1]
+        listening = self.pair.start(receiver.namespace, program, "receive", str(PORT), "--cpu",
+                                    "1", *arguments[1], stdout=subprocess.PIPE, text=True,
+                                    log=self.pair.path("receiver.log"))
+        if not listening.stdout.readline():
+            raise LabError("bulk_bench does not listen: " + listening.log_tail())
+        _, output, _ = self.pair.run(sender.namespace, program, "send", f"{target}:{PORT}",
+                                     str(seconds), "--cpu", "0", *arguments[0],
+                                     timeout=seconds + 30)
+        sent, received = json.loads(output), json.loads(listening.stdout.readline())
+        listening.wait(10)
+        self.pair.stop(listening)
+        if sent["bytes"] != received["bytes"]:
+            raise LabError(f"{how}: {sent['bytes']} bytes sent, {received['bytes']} received")
+        return (received["bytes"] * 8e-6 / received["seconds"],
+                *((end["user"] + end["system"]) / end["bytes"] * 1e9 for end in (sent, received)))
+
+
+def bench_bulk(options, results):
+    ways = {"kernel": "kernel TCP", "plain": "Godwit over TUN, no ESP", "esp": "Godwit over TUN, ESP"}
+    measured = {how: [] for how in ways}
+    with Pair(build=options.build) as pair:
+        bulk = BulkPair(pair)
+        # One of each in turn: what else the machine does meets all of them.
+        for _ in range(options.runs):
+            for how in ways:
+                measured[how].append(bulk.transfer(how, options.seconds))
+    say(f"Bulk: one connection, {options.seconds:g} s, offloads off, sender on CPU 0, receiver on "
+        "CPU 1")
+    first = len(results.items)
+    kernel = [statistics.median(row[i] for row in measured["kernel"]) for i in range(3)]
+    what = (("goodput", "Mbit/s"), ("CPU of the sender", "s/GB"), ("CPU of the receiver", "s/GB"))
+    for i, (quantity, unit) in enumerate(what):
+        for how, name in ways.items():
+            results.add(f"bulk: {name}: {quantity}", [row[i] for row in measured[how]], unit,
+                        None if how == "kernel" else kernel[i])
+    show(results.items[first:])
+    esp = statistics.median(row[0] for row in measured["esp"])
+    say(f"  target {BULK_TARGET:.0f} Mbit/s with ESP: "
+        f"{'reached' if esp >= BULK_TARGET else 'missed'}\n")
+
+
+# --- proxy -------------------------------------------------------------------------------------
+
+def bench_proxy(options, results):
+    size = 256 * MIB
+    godwit, kernel = [], []
+    with Lab(wire=False, build=options.build) as lab:
+        os.makedirs(lab.path("www"))
+        make_file(lab.path("www", "file"), size, 1)
+        start_nginx(lab, lab.path("www"), ["127.0.0.1:8080", f"{CH_ADDRESS}:8081"])
+        mobile, correspondent = configure_pair(lab)
+        correspondent.start()
+        mobile.start()
+        for _ in range(options.runs):
+            for values, url, arguments in (
+                    (kernel, f"http://{CH_ADDRESS}:8081/file", ()),
+                    (godwit, f"http://{CH_ADDRESS}/file", ("--socks5-hostname", SOCKS))):
+                download = Download(lab, url, *arguments)
+                if download.wait(120) != 0:
+                    raise LabError(f"{url}: {download.errors()}")
+                values.append(download.bytes * 8e-6 / (download.ended - download.arrivals[0][0]))
+        mobile.stop()
+        correspondent.stop()
+    say("Proxy: curl of 256 MiB through a router, all programs on the same cores")
+    first = len(results.items)
+    reference = results.add("proxy: kernel TCP: goodput", kernel, "Mbit/s")
+    results.add("proxy: Godwit by SOCKS and publish: goodput", godwit, "Mbit/s", reference)
+    show(results.items[first:])
+    say()
+
+
+# --- stall -------------------------------------------------------------------------------------
+
+def stalls_at(options, rtt_ms):
+    """Milliseconds for each of the moves. The flow is paced: its own gaps are 3 ms."""
+    stops = [Stop("AB"[number % 2 == 0], 2) for number in range(MOVES)]
+    dwell = 1.0 + 4 * rtt_ms / 1e3
+    with Lab(delay_ms=rtt_ms / 2, build=options.build) as lab:
+        os.makedirs(lab.path("www"))
+        make_file(lab.path("www", "file"), int((MOVES + 3) * dwell * 800_000), 1)
+        start_nginx(lab, lab.path("www"), ["127.0.0.1:8080"], pace=(2048, 3))
+        mobile, correspondent = configure_pair(lab)
+        correspondent.start()
+        mobile.start()
+        download = Download(lab, f"http://{CH_ADDRESS}/file", "--socks5-hostname", SOCKS)
+        moves = journey.travel(lab, stops, dwell)
+        time.sleep(dwell)
+        end = now()
+        alive = download.running()
+        download.wait(0)
+        journey.judge(moves, download.silence, end)
+        mobile.stop()
+        correspondent.stop()
+    if not alive:
+        raise LabError(f"the download at {rtt_ms} ms ended too soon: {download.errors()}")
+    return [move.stall * 1e3 for move in moves]
+
+
+def bench_stall(options, results):
+    first = len(results.items)
+    for rtt_ms in (2, 20, 100):
+        results.add(f"stall: break before make at {rtt_ms} ms", stalls_at(options, rtt_ms), "ms",
+                    rtt_ms + STALL_ALLOWANCE * 1e3)
+    say(f"Stall: what the reader of a paced download notices of a move, {MOVES} moves each")
+    show(results.items[first:])
+    missed = [item["name"] for item in results.items[first:] if item["value"] > item["reference"]]
+    say(f"  target one round trip and 20 ms: {'missed: ' + ', '.join(missed) if missed else 'reached'}\n")
+
+
+BENCHES = {"bulk": bench_bulk, "proxy": bench_proxy, "stall": bench_stall}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
+    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--build", default=build_directory(), metavar="DIR")
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    unknown = [name for name in options.names if name not in BENCHES]
+    if unknown:
+        parser.error(f"no such bench: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+    results = Results()
+    try:
+        need("curl", "nginx", "ss")
+        for name in options.names or BENCHES:
+            BENCHES[name](options, results)
+    except LabError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        if options.json and results.items:
+            with open(options.json, "w") as file:
+                json.dump(results.items, file, indent=2)
+                file.write("\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
