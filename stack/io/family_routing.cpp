@@ -30,10 +30,11 @@ Error routing_error(int failure) {
 
 Error forwarding_error(int failure) {
   if (failure == EROFS || failure == EACCES || failure == EPERM) {
-    return {Errc::Refused,
-            "/proc/sys/net cannot be written, so packets cannot pass to the TUN device: make it "
-            "writable (ProtectKernelTunables=no; for a container --privileged), or give the link an "
-            "address of its own (link.address)"};
+    return {
+        Errc::Refused,
+        "/proc/sys/net cannot be written, so packets cannot pass to the TUN device: make it "
+        "writable (ProtectKernelTunables=no; for a container --privileged), or give the link an "
+        "address of its own (link.address)"};
   }
   return {Errc::SystemFailure, "forwarding cannot be allowed for an interface"};
 }

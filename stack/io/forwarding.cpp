@@ -23,7 +23,8 @@ Forwarding::Grain Forwarding::grain_of(IpFamily family, const std::string& devic
 
 bool Forwarding::host_is_router() const {
   if (host_by_us_) return false;
-  const char* path = family_ == IpFamily::V4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding";
+  const char* path =
+      family_ == IpFamily::V4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding";
   return SystemSetting{path}.is("1");
 }
 
@@ -55,7 +56,8 @@ int Forwarding::open_gate() {
     if (const auto value = setting.read()) kept.push_back({std::move(setting), *value});
   };
   std::error_code failure;
-  for (const auto& entry : std::filesystem::directory_iterator{"/proc/sys/net/ipv6/conf", failure}) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator{"/proc/sys/net/ipv6/conf", failure}) {
     const std::string name = entry.path().filename();
     if (name == "all") continue;
     keep(of_ipv6(name, "forwarding"));

@@ -15,7 +15,7 @@ namespace godwit {
 struct HostLink {
   InterfaceId interface;
   std::string name;
-  bool usable = false;    // administratively up and with carrier
+  bool usable = false;  // administratively up and with carrier
   bool loopback = false;
   std::uint32_t mtu = 0;
   friend bool operator==(const HostLink&, const HostLink&) = default;
@@ -23,13 +23,13 @@ struct HostLink {
 
 struct HostAddress {
   enum class State : std::uint8_t {
-    Tentative,   // duplicate address detection is not over: not to be used yet
+    Tentative,  // duplicate address detection is not over: not to be used yet
     Usable,
     Deprecated,  // the preferred lifetime is over: for what stands only
     Duplicate,   // somebody else has it: never to be used
   };
   InterfaceId interface;
-  IpPrefix prefix;                    // the address with its host bits
+  IpPrefix prefix;  // the address with its host bits
   State state = State::Usable;
   bool temporary = false;             // RFC 8981
   std::optional<Duration> valid_for;  // when it was reported; none: for ever

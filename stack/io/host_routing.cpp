@@ -22,9 +22,8 @@ bool ike_port_is_taken() {
   sockaddr_in any{};
   any.sin_family = AF_INET;
   any.sin_port = htons(ike_port);
-  const bool taken =
-      ::bind(descriptor, reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0 &&
-      errno == EADDRINUSE;
+  const bool taken = ::bind(descriptor, reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0 &&
+                     errno == EADDRINUSE;
   ::close(descriptor);
   return taken;
 }

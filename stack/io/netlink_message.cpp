@@ -52,7 +52,8 @@ std::string text_of(Bytes value) {
 HostAddress::State state_of(std::uint32_t flags) {
   if (flags & IFA_F_DADFAILED) return HostAddress::State::Duplicate;
   // An optimistic address may be used while it is being checked (RFC 4429).
-  if ((flags & IFA_F_TENTATIVE) && !(flags & IFA_F_OPTIMISTIC)) return HostAddress::State::Tentative;
+  if ((flags & IFA_F_TENTATIVE) && !(flags & IFA_F_OPTIMISTIC))
+    return HostAddress::State::Tentative;
   if (flags & IFA_F_DEPRECATED) return HostAddress::State::Deprecated;
   return HostAddress::State::Usable;
 }
@@ -145,8 +146,8 @@ std::optional<NetlinkAddressReport> parse_address(const NetlinkMessage& message)
                   .state = state_of(flags),
                   .temporary = *family == IpFamily::V6 && (flags & IFA_F_TEMPORARY) != 0,
                   .valid_for = valid_for},
-      .beyond_link = header->ifa_scope < RT_SCOPE_LINK && !own->is_loopback() &&
-                     !own->is_link_local()};
+      .beyond_link =
+          header->ifa_scope < RT_SCOPE_LINK && !own->is_loopback() && !own->is_link_local()};
 }
 
 std::optional<NetlinkRouteReport> parse_route(const NetlinkMessage& message) {
@@ -155,8 +156,9 @@ std::optional<NetlinkRouteReport> parse_route(const NetlinkMessage& message) {
   const auto header = open<rtmsg>(message, rest);
   const auto family = header ? family_of(header->rtm_family) : std::nullopt;
   if (!family) return std::nullopt;
-  NetlinkRouteReport report{*family, header->rtm_table, header->rtm_type,
-                            (header->rtm_flags & RTM_F_CLONED) != 0, std::nullopt, std::nullopt};
+  NetlinkRouteReport report{*family,          header->rtm_table,
+                            header->rtm_type, (header->rtm_flags & RTM_F_CLONED) != 0,
+                            std::nullopt,     std::nullopt};
   NetlinkAttributes attributes{rest};
   while (const auto attribute = attributes.next()) {
     if (attribute->type == RTA_TABLE) {

@@ -2,22 +2,23 @@
 
 #include <cerrno>
 
-#include <asio/redirect_error.hpp>
-#include <asio/use_awaitable.hpp>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
 
 #include "stack/io/netlink_socket.hpp"
 #include "stack/io/netlink_view.hpp"
 
 namespace godwit {
 namespace {
-constexpr std::uint32_t groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-                                 RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+constexpr std::uint32_t groups =
+    RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
 constexpr Error closed{Errc::BadState, "the netlink monitor was closed"};
-constexpr Error cannot_dump{Errc::SystemFailure, "the kernel does not list its links and addresses"};
+constexpr Error cannot_dump{Errc::SystemFailure,
+                            "the kernel does not list its links and addresses"};
 }  // namespace
 
 NetlinkMonitor::NetlinkMonitor(asio::any_io_executor executor, std::string own_device)
@@ -79,8 +80,7 @@ asio::awaitable<Status> NetlinkMonitor::receive(std::vector<HostChange>& changes
                                 asio::redirect_error(asio::use_awaitable, failure));
     if (failure) co_return closed;
     Status status;
-    while (read_available(changes, status)) {
-    }
+    while (read_available(changes, status)) {}
     if (!status || changes.size() > before) co_return status;
   }
 }
@@ -98,8 +98,7 @@ bool NetlinkMonitor::read_available(std::vector<HostChange>& changes, Status& st
     // Notifications were lost. What is still queued is older than what was lost and must not be
     // believed after it: forget it, look at everything, and take it that routes changed too.
     while (::recv(events_.native_handle(), buffer_.data(), buffer_.size(), 0) >= 0 ||
-           errno == ENOBUFS || errno == EINTR) {
-    }
+           errno == ENOBUFS || errno == EINTR) {}
     status = reload(changes);
     changes.push_back(HostRoutesChanged{IpFamily::V4});
     changes.push_back(HostRoutesChanged{IpFamily::V6});

@@ -17,8 +17,9 @@ constexpr timeval answer_timeout{.tv_sec = 2, .tv_usec = 0};
 Result<std::unique_ptr<NetlinkSocket>> NetlinkSocket::open() {
   const int descriptor = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
   if (descriptor < 0) {
-    return Error{Errc::SystemFailure, "cannot open a NETLINK_ROUTE socket; is it forbidden by a "
-                                      "sandbox (RestrictAddressFamilies= must allow AF_NETLINK)?"};
+    return Error{Errc::SystemFailure,
+                 "cannot open a NETLINK_ROUTE socket; is it forbidden by a "
+                 "sandbox (RestrictAddressFamilies= must allow AF_NETLINK)?"};
   }
   ::setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &answer_timeout, sizeof answer_timeout);
   const int on = 1;

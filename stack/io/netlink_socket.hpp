@@ -28,8 +28,7 @@ class NetlinkSocket {
 
  private:
   explicit NetlinkSocket(int descriptor);
-  int receive(std::uint32_t sequence,
-              const std::function<void(const NetlinkMessage&)>& on_message);
+  int receive(std::uint32_t sequence, const std::function<void(const NetlinkMessage&)>& on_message);
 
   int descriptor_;
   std::uint32_t sequence_ = 0;

@@ -47,9 +47,8 @@ std::vector<RoutingRule> stack_rules(const std::string& device) {
 }
 
 RoutingRule no_transit_rule(const std::string& interface) {
-  return {.priority = RulePriority::no_transit,
-          .action = RoutingRule::Action::Drop,
-          .in = interface};
+  return {
+      .priority = RulePriority::no_transit, .action = RoutingRule::Action::Drop, .in = interface};
 }
 
 RoutingRule local_addresses_rule(std::uint32_t priority) {

@@ -15,8 +15,8 @@ namespace godwit {
 // In the order in which the kernel asks them. They stand before the look-up of local addresses,
 // which therefore moves from 0 to `local_addresses` while we run.
 enum class RulePriority : std::uint32_t {
-  from_stack = 40,       // what the TUN device sends is for others to handle
-  from_host = 41,        // and so is what the host itself sends
+  from_stack = 40,  // what the TUN device sends is for others to handle
+  from_host = 41,   // and so is what the host itself sends
   esp = 42,
   ip_in_ip = 43,
   ipv6_in_ip = 44,

@@ -5,8 +5,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include <asio/redirect_error.hpp>
-#include <asio/use_awaitable.hpp>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
@@ -14,6 +12,8 @@
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
 
 #include "stack/io/netlink_socket.hpp"
 #include "stack/io/system_setting.hpp"
@@ -50,8 +50,7 @@ Error open_error(int failure) {
     case EINVAL:
       return {Errc::Refused,
               "an interface of that name exists and is no TUN device; set another link.device"};
-    default:
-      return {Errc::SystemFailure, "the TUN device cannot be opened"};
+    default: return {Errc::SystemFailure, "the TUN device cannot be opened"};
   }
 }
 
@@ -134,7 +133,7 @@ Result<std::unique_ptr<TunLink>> TunLink::open(asio::any_io_executor executor,
   if (!descriptor) return descriptor.error();
   // From here on the descriptor, and with it the device, belongs to the link.
   asio::posix::stream_descriptor stream{std::move(executor), *descriptor};
-  const InterfaceId interface{::if_nametoindex(name.c_str())};
+  const InterfaceId interface { ::if_nametoindex(name.c_str()) };
   std::unique_ptr<TunLink> link{new TunLink{std::move(stream), name, interface, settings.mtu}};
   silence(name);
   // With the host's addresses, what arrives was cut for another interface: the device takes any
@@ -165,8 +164,7 @@ asio::awaitable<Status> TunLink::receive(PacketBatch& batch) {
                                     asio::redirect_error(asio::use_awaitable, failure));
     if (failure) co_return closed;
     Status status;
-    while (batch.size() - before < batch_limit && read_one(batch, status)) {
-    }
+    while (batch.size() - before < batch_limit && read_one(batch, status)) {}
     if (!status || batch.size() > before) co_return status;
   }
 }
@@ -180,8 +178,8 @@ bool TunLink::read_one(PacketBatch& batch, Status& status) {
   if (got < 0) {
     if (errno == EINTR) return true;
     if (errno == EAGAIN) return false;
-    status = Error{Errc::SystemFailure,
-                   "the TUN device is gone: somebody deleted it; restart godwitd"};
+    status =
+        Error{Errc::SystemFailure, "the TUN device is gone: somebody deleted it; restart godwitd"};
     return false;
   }
   const auto size = static_cast<std::size_t>(got);

@@ -153,9 +153,10 @@ TEST(HostRouting, LeavesTheHostsOwnTrafficAlone) {
 TEST(HostRouting, DoesNotDivertWhatTheHostSendsToItself) {
   Lab lab;
   Host near{lab.near};
-  lab.near.run("python3 -c \"import socket\nr=socket.socket(2,2)\nr.bind(('192.0.2.7',500))\n"
-               "r.settimeout(2)\nsocket.socket(2,2).sendto(b'x',('192.0.2.7',500))\n"
-               "assert r.recv(10)==b'x'\"");
+  lab.near.run(
+      "python3 -c \"import socket\nr=socket.socket(2,2)\nr.bind(('192.0.2.7',500))\n"
+      "r.settimeout(2)\nsocket.socket(2,2).sendto(b'x',('192.0.2.7',500))\n"
+      "assert r.recv(10)==b'x'\"");
   EXPECT_TRUE(near.receive().empty());
 }
 
@@ -212,8 +213,7 @@ TEST(HostRouting, RefusesASecondOneOnTheSameHost) {
   lab.near.in([&] {
     auto second = TunLink::open(near.io.get_executor(), {.device = "godwit1", .address = {}});
     ASSERT_TRUE(second);
-    const auto refused =
-        HostRouting::install("godwit1", (*second)->interface(), *near.monitor);
+    const auto refused = HostRouting::install("godwit1", (*second)->interface(), *near.monitor);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, Errc::Busy);
   });
@@ -226,11 +226,14 @@ struct Behind {
   Namespace guest;
   explicit Behind(Lab& lab) {
     Lab::connect(lab.near, "lan0", guest, "eth0");
-    lab.near.run("ip addr add 203.0.113.1/24 dev lan0; ip addr add 2001:db8:3::1/64 dev lan0 nodad");
-    guest.run("ip addr add 203.0.113.5/24 dev eth0; ip addr add 2001:db8:3::5/64 dev eth0 nodad;"
-              "ip route add default via 203.0.113.1; ip -6 route add default via 2001:db8:3::1");
-    lab.router.run("ip route add 203.0.113.0/24 via 192.0.2.7;"
-                   "ip -6 route add 2001:db8:3::/64 via 2001:db8:1::7");
+    lab.near.run(
+        "ip addr add 203.0.113.1/24 dev lan0; ip addr add 2001:db8:3::1/64 dev lan0 nodad");
+    guest.run(
+        "ip addr add 203.0.113.5/24 dev eth0; ip addr add 2001:db8:3::5/64 dev eth0 nodad;"
+        "ip route add default via 203.0.113.1; ip -6 route add default via 2001:db8:3::1");
+    lab.router.run(
+        "ip route add 203.0.113.0/24 via 192.0.2.7;"
+        "ip -6 route add 2001:db8:3::/64 via 2001:db8:1::7");
   }
 };
 
@@ -243,6 +246,11 @@ TEST(HostRouting, MakesNoRouterOfTheHost) {
   behind.guest.run(no_answer);
   lab.router.run("! ping -c1 -W1 203.0.113.5 && ! ping -c1 -W1 2001:db8:3::5");
   behind.guest.run("ping -c1 -W1 203.0.113.1 && ping -c1 -W1 192.0.2.7");  // the host itself
+  // It is the guards that keep strangers out.
+  lab.near.run(
+      "for family in -4 -6; do for device in lan0 eth0; do "
+      "ip $family rule del pref 51 iif $device; done; done");
+  behind.guest.run("ping -c1 -W1 198.51.100.9 && ping -c1 -W1 2001:db8:2::9");
 }
 
 TEST(HostRouting, LeavesARouterARouterAndItsTransitTrafficAlone) {
@@ -288,11 +296,13 @@ TEST(HostRouting, FollowsInterfacesAndAddresses) {
     lab.near.run("ip link del eth0");
     near.follow();
     Lab::connect(lab.near, "wlan0", lab.router, "other0");
-    lab.router.run("ip addr add 203.0.113.1/24 dev other0; "
-                   "ip addr add 2001:db8:3::1/64 dev other0 nodad");
-    lab.near.run("ip addr add 203.0.113.7/24 dev wlan0; ip route add default via 203.0.113.1;"
-                 "ip addr add 2001:db8:3::7/64 dev wlan0 nodad;"
-                 "ip -6 route add default via 2001:db8:3::1");
+    lab.router.run(
+        "ip addr add 203.0.113.1/24 dev other0; "
+        "ip addr add 2001:db8:3::1/64 dev other0 nodad");
+    lab.near.run(
+        "ip addr add 203.0.113.7/24 dev wlan0; ip route add default via 203.0.113.1;"
+        "ip addr add 2001:db8:3::7/64 dev wlan0 nodad;"
+        "ip -6 route add default via 2001:db8:3::1");
     const auto changes = near.follow();
     EXPECT_FALSE(changes.empty());
     const IpAddress new4 = address("203.0.113.7");
@@ -304,17 +314,19 @@ TEST(HostRouting, FollowsInterfacesAndAddresses) {
     EXPECT_EQ(near.monitor->source_for(far4), new4);
     EXPECT_EQ(near.monitor->source_for(far6), new6);
     // A second address on the same interface, and the first one gone.
-    lab.near.run("ip addr add 203.0.113.8/24 dev wlan0; ip addr del 203.0.113.7/24 dev wlan0; "
-                 "ip addr add 203.0.113.8/24 dev wlan0 2>/dev/null; "
-                 "ip route replace default via 203.0.113.1");
+    lab.near.run(
+        "ip addr add 203.0.113.8/24 dev wlan0; ip addr del 203.0.113.7/24 dev wlan0; "
+        "ip addr add 203.0.113.8/24 dev wlan0 2>/dev/null; "
+        "ip route replace default via 203.0.113.1");
     near.follow();
     expect_exchange(far, near, far4, address("203.0.113.8"));
     expect_exchange(near, far, address("203.0.113.8"), far4);
     EXPECT_EQ(near.monitor->source_for(far4), address("203.0.113.8"));
     far.send(esp(far4, new4).bytes());
     EXPECT_TRUE(near.receive().empty());
-    lab.near.run("ip link set wlan0 down; ip link set wlan0 name wlan1; ip link set wlan1 up;"
-                 "ip route replace default via 203.0.113.1");
+    lab.near.run(
+        "ip link set wlan0 down; ip link set wlan0 name wlan1; ip link set wlan1 up;"
+        "ip route replace default via 203.0.113.1");
     near.follow();
     expect_exchange(far, near, far4, address("203.0.113.8"));
     lab.near.run("ip link del wlan1");

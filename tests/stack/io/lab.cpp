@@ -4,14 +4,14 @@
 #include <chrono>
 #include <cstdio>
 
-#include <asio/bind_cancellation_slot.hpp>
-#include <asio/cancellation_signal.hpp>
-#include <asio/co_spawn.hpp>
-#include <asio/detached.hpp>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <unistd.h>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
 
 namespace godwit::test {
 namespace {
@@ -83,14 +83,16 @@ Lab::Lab() {
   connect(far, "eth0", router, "far0");
   near.run("ip addr add 192.0.2.7/24 dev eth0; ip addr add 2001:db8:1::7/64 dev eth0 nodad");
   far.run("ip addr add 198.51.100.9/24 dev eth0; ip addr add 2001:db8:2::9/64 dev eth0 nodad");
-  router.run("ip addr add 192.0.2.1/24 dev near0; ip addr add 2001:db8:1::1/64 dev near0 nodad;"
-             "ip addr add 198.51.100.1/24 dev far0; ip addr add 2001:db8:2::1/64 dev far0 nodad;"
-             "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
+  router.run(
+      "ip addr add 192.0.2.1/24 dev near0; ip addr add 2001:db8:1::1/64 dev near0 nodad;"
+      "ip addr add 198.51.100.1/24 dev far0; ip addr add 2001:db8:2::1/64 dev far0 nodad;"
+      "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
   near.run("ip route add default via 192.0.2.1; ip -6 route add default via 2001:db8:1::1");
   far.run("ip route add default via 198.51.100.1; ip -6 route add default via 2001:db8:2::1");
 }
 
-Host::Host(const Namespace& there, const std::string& device) : where{there} {
+Host::Host(const Namespace& there, Addresses addresses) : where{there} {
+  const std::string device = "godwit0";
   where.in([&] {
     auto opened_monitor = NetlinkMonitor::open(io.get_executor(), device);
     ASSERT_TRUE(opened_monitor) << opened_monitor.error().what;
@@ -98,6 +100,7 @@ Host::Host(const Namespace& there, const std::string& device) : where{there} {
     auto opened_link = TunLink::open(io.get_executor(), {.device = device, .address = {}});
     ASSERT_TRUE(opened_link) << opened_link.error().what;
     link = std::move(*opened_link);
+    if (addresses == Addresses::Kept) return;
     auto installed = HostRouting::install(device, link->interface(), *monitor);
     ASSERT_TRUE(installed) << installed.error().what;
     routing = std::move(*installed);

@@ -45,13 +45,15 @@ struct Lab {
 };
 
 struct Host {
-  explicit Host(const Namespace& where, const std::string& device = "godwit0");
+  enum class Addresses { Lent, Kept };
+  explicit Host(const Namespace& where, Addresses addresses = Addresses::Lent);
 
   // What the link brings within a moment; ICMPv6 chatter left out. Ends early after `count`.
   PacketBatch receive(std::size_t count = 1);
   void send(Bytes datagram);
   // Hands on all changes of a while.
-  std::vector<HostChange> follow(std::chrono::milliseconds a_while = std::chrono::milliseconds{300});
+  std::vector<HostChange> follow(std::chrono::milliseconds a_while = std::chrono::milliseconds{
+                                     300});
 
   const Namespace& where;
   asio::io_context io;

@@ -72,9 +72,9 @@ TEST(ParseLink, KnowsALinkThatCarries) {
     unsigned flags;
     bool usable, loopback;
   };
-  for (const Row& row : {Row{IFF_UP | carrier, true, false}, Row{IFF_UP, false, false},
-                         Row{carrier, false, false},
-                         Row{IFF_UP | carrier | IFF_LOOPBACK, true, true}}) {
+  for (const Row& row :
+       {Row{IFF_UP | carrier, true, false}, Row{IFF_UP, false, false}, Row{carrier, false, false},
+        Row{IFF_UP | carrier | IFF_LOOPBACK, true, true}}) {
     const ByteString bytes = link_message(RTM_NEWLINK, 7, "eth0.100", row.flags, 1400);
     const auto link = parse_link(only(bytes));
     ASSERT_TRUE(link);

@@ -45,8 +45,9 @@ TEST(NetlinkMonitor, SaysWhenAddressesAndLinksComeAndGo) {
   Lab lab;
   Host near{lab.near};
   near.follow();
-  lab.near.run("ip addr add 192.0.2.99/24 dev eth0 valid_lft 500 preferred_lft 400;"
-               "ip addr del 2001:db8:1::7/64 dev eth0");
+  lab.near.run(
+      "ip addr add 192.0.2.99/24 dev eth0 valid_lft 500 preferred_lft 400;"
+      "ip addr del 2001:db8:1::7/64 dev eth0");
   const auto changes = near.follow();
   EXPECT_TRUE(has(changes, about<HostAddressAdded>("192.0.2.99")));
   EXPECT_TRUE(has(changes, about<HostAddressRemoved>("2001:db8:1::7")));
@@ -74,9 +75,10 @@ TEST(NetlinkMonitor, AnswersWithTheSourceTheKernelWouldUse) {
   EXPECT_EQ(near.monitor->source_for(address("2001:db8:2::9")), std::nullopt);
   // Make before break: the better default route decides.
   Lab::connect(lab.near, "wlan0", lab.router, "other0");
-  lab.near.run("ip addr add 203.0.113.7/24 dev wlan0; ip route del unreachable default;"
-               "ip route add default via 192.0.2.1 metric 100;"
-               "ip route add default via 203.0.113.1 metric 50");
+  lab.near.run(
+      "ip addr add 203.0.113.7/24 dev wlan0; ip route del unreachable default;"
+      "ip route add default via 192.0.2.1 metric 100;"
+      "ip route add default via 203.0.113.1 metric 50");
   EXPECT_TRUE(has(near.follow(), [](const HostChange& change) {
     const auto* routes = std::get_if<HostRoutesChanged>(&change);
     return routes != nullptr && routes->family == IpFamily::V4;

@@ -1,10 +1,10 @@
 #include "stack/io/tun_link.hpp"
 
-#include <asio/co_spawn.hpp>
-#include <asio/detached.hpp>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
 
 #include "stack/core/packet_pool.hpp"
 #include "stack/wire/udp.hpp"
@@ -73,8 +73,8 @@ struct Routed {
     peer.run("ip addr add 192.0.2.1/24 dev eth0; ip route add 203.0.113.0/24 via 192.0.2.7");
     host.run("sysctl -qw net.ipv4.conf.eth0.forwarding=1");
     host.in([&] {
-      auto opened = TunLink::open(io.get_executor(),
-                                  {.address = *IpPrefix::parse("203.0.113.5/32")});
+      auto opened =
+          TunLink::open(io.get_executor(), {.address = *IpPrefix::parse("203.0.113.5/32")});
       ASSERT_TRUE(opened) << opened.error().what;
       link = std::move(*opened);
     });
@@ -93,8 +93,9 @@ struct Routed {
 
 TEST(TunLink, IsAHostOfItsOwnBehindTheDevice) {
   Routed lab;
-  lab.peer.run("python3 -c \"import socket\ns=socket.socket(2,2)\ns.bind(('192.0.2.1',7000))\n"
-               "[s.sendto(b'x'*n,('203.0.113.5',9)) for n in (1,100,1472)]\"");
+  lab.peer.run(
+      "python3 -c \"import socket\ns=socket.socket(2,2)\ns.bind(('192.0.2.1',7000))\n"
+      "[s.sendto(b'x'*n,('203.0.113.5',9)) for n in (1,100,1472)]\"");
   Status status;
   const PacketBatch batch = lab.receive(status);
   ASSERT_EQ(batch.size(), 3u);
@@ -106,16 +107,17 @@ TEST(TunLink, IsAHostOfItsOwnBehindTheDevice) {
   std::string heard;
   FILE* listening = nullptr;
   lab.peer.in([&] {
-    listening = ::popen("python3 -c \"import socket\ns=socket.socket(2,2)\n"
-                        "s.bind(('192.0.2.1',7000))\ns.settimeout(3)\nprint('up',flush=True)\n"
-                        "print(s.recvfrom(9))\"",
-                        "r");
+    listening = ::popen(
+        "python3 -c \"import socket\ns=socket.socket(2,2)\n"
+        "s.bind(('192.0.2.1',7000))\ns.settimeout(3)\nprint('up',flush=True)\n"
+        "print(s.recvfrom(9))\"",
+        "r");
   });
   char line[100] = {};
   ASSERT_NE(std::fgets(line, sizeof line, listening), nullptr);
   PacketBatch out;
-  out.push_back(make_udp({address("203.0.113.5"), 9}, {address("192.0.2.1"), 7000},
-                         ByteString{'h', 'i'}));
+  out.push_back(
+      make_udp({address("203.0.113.5"), 9}, {address("192.0.2.1"), 7000}, ByteString{'h', 'i'}));
   lab.link->transmit(out);
   EXPECT_TRUE(out.empty());
   ASSERT_NE(std::fgets(line, sizeof line, listening), nullptr);
@@ -126,8 +128,10 @@ TEST(TunLink, IsAHostOfItsOwnBehindTheDevice) {
 TEST(TunLink, TakesAllThatIsThereUpToTheLimitAndCostsNoAllocation) {
   Routed lab;
   const auto burst = [&](int count) {
-    lab.peer.run("python3 -c \"import socket\ns=socket.socket(2,2)\n[s.sendto(b'x',"
-                 "('203.0.113.5',9)) for n in range(" + std::to_string(count) + ")]\"");
+    lab.peer.run(
+        "python3 -c \"import socket\ns=socket.socket(2,2)\n[s.sendto(b'x',"
+        "('203.0.113.5',9)) for n in range(" +
+        std::to_string(count) + ")]\"");
   };
   Status status;
   burst(300);
