@@ -12,6 +12,7 @@
 
 #include "stack/core/address_rewrite.hpp"
 #include "stack/core/machine.hpp"
+#include "stack/core/result.hpp"
 #include "stack/tcpip/connection_status.hpp"
 
 struct tcp_pcb;
@@ -59,7 +60,7 @@ class ConnectionTable {
   // back-off of the outage; who has nothing to send shows an acknowledgement (B1).
   void retransmit_now(PeerId peer);
 
-  // Resets all of the peer's connections; the applications see Errc::Refused's sibling, a reset.
+  // Resets all of the peer's TCP connections and gives up its UDP ones.
   std::size_t abort(PeerId peer);
 
   std::optional<ClosedConnection> poll_closed() { return closed_.poll(); }
@@ -69,17 +70,24 @@ class ConnectionTable {
  private:
   friend class LwipStack;
   friend class TcpSocket;
-  friend class TcpAcceptor;
   friend class UdpSocket;
+  friend struct LwipHooks;
   struct Owned {
     std::vector<ConnectionRecord*> records;
     bool awaits_progress = false;
   };
 
-  ConnectionRecord& add(tcp_pcb* pcb, const FiveTuple& flow);
-  ConnectionRecord& add(udp_pcb* pcb, const FiveTuple& flow);
+  ConnectionRecord* add(const FiveTuple& flow);  // null: there is one already
   void remove(ConnectionRecord& record);
+  ConnectionRecord* find(const FiveTuple& flow) const;
   void disown(ConnectionRecord& record);
+  // The MTU of a local address changed.
+  void fit(const IpAddress& local);
+  // The address is about to go: what lwIP does not end itself.
+  void release(const IpAddress& local);
+  void rename(ConnectionRecord& record, const FiveTuple& flow);
+  void retransmit(ConnectionRecord& record);
+  void end(ConnectionRecord& record, Error reason);
   void count_in(ConnectionRecord& record, std::size_t octets);
   void count_out(ConnectionRecord& record, std::size_t octets);
   void progressed(ConnectionRecord& record);

@@ -20,6 +20,9 @@
 #include "stack/core/result.hpp"
 #include "stack/core/time.hpp"
 #include "stack/tcpip/connection_table.hpp"
+#include "stack/tcpip/lwip_state.hpp"
+#include "stack/tcpip/notification_queue.hpp"
+#include "stack/tcpip/pbuf_bridge.hpp"
 
 namespace godwit {
 
@@ -41,10 +44,13 @@ enum class ChecksumState : std::uint8_t { Unknown, Verified };
 
 enum class StackDrop : std::uint8_t {
   NotForUs,     // the destination is no address of the stack
-  Malformed,    // not a whole IP datagram
+  Malformed,    // not a whole IP datagram, or a transport header that contradicts itself
+  BadChecksum,  // of TCP, UDP or ICMP
   Fragment,     // fragments are not reassembled: every peer sends what its path carries
   Neighbour,    // neighbour discovery, where there are no neighbours
+  Unexpected,   // no such port, a segment no connection can use, an unknown protocol
   TooBig,       // outbound: larger than the MTU of its address
+  NoRoute,      // outbound: no address to send it from
   NoMemory,
 };
 std::string_view to_string(StackDrop reason);
@@ -78,12 +84,13 @@ class LwipStack {
   void run_notifications();
 
   // Called when a socket or the connection table was used outside of a turn and the stack wants
-  // one; once, until output() has been called.
+  // one; once, until output() has been called. The handler only takes note of it: the turn begins
+  // with advance(), later.
   void set_activity_handler(std::function<void()> handler);
 
   ConnectionTable& connections() { return connections_; }
   const ConnectionTable& connections() const { return connections_; }
-  const std::map<StackDrop, std::uint64_t>& drops() const { return drops_; }
+  std::map<StackDrop, std::uint64_t> drops() const;  // those above 0
   Instant now() const { return now_; }
 
  private:
@@ -92,34 +99,47 @@ class LwipStack {
   friend class TcpAcceptor;
   friend class UdpSocket;
   friend struct LwipHooks;
-  struct Netif;
-  struct LentPool;
-  struct State;  // the image of lwIP's variables
+  struct AddressNetif;  // one lwIP netif for one address
 
-  void enter();             // makes this stack's variables lwIP's
+  // lwIP's variables are this stack's while the last enter() was on it: every way in calls it
+  // first, and again after anything that may have used another stack.
+  void enter() const { state_->enter(); }
   void pass_time(Instant now);
+  void arm();
   void tick();
-  void want_turn();         // something was done that needs a turn
-  void send_later(tcp_pcb* pcb);
-  void forget(tcp_pcb* pcb);
+  void rest();
+  void skip_ticks(Duration time);
+  void end_the_unanswered();
+  void relieve_memory();
+  void want_turn();
+  void send_later(ConnectionRecord& record);
   void flush();
+  AddressNetif* netif_for(const IpAddress& address) const;
+  // For `wanted` with another local port; none: all tried are taken.
+  std::optional<std::uint16_t> free_port(const FiveTuple& wanted) const;
+  void abort(tcp_pcb* pcb, Error reason);
+  void count(StackDrop reason) { ++drops_[reason]; }
 
   Rng& rng_;
   LwipConfig config_;
-  std::unique_ptr<State> state_;
-  std::unique_ptr<LentPool> pool_;
-  std::map<IpAddress, std::unique_ptr<Netif>> netifs_;
+  std::unique_ptr<LwipState> state_;
+  PbufLender lender_;
+  std::map<IpAddress, std::unique_ptr<AddressNetif>> netifs_;
+  NotificationQueue notifications_;
   ConnectionTable connections_;
   std::vector<Packet> output_;
-  std::vector<tcp_pcb*> send_later_;
-  std::vector<TcpSocket*> changed_tcp_;
-  std::vector<TcpAcceptor*> changed_acceptors_;
-  std::vector<UdpSocket*> changed_udp_;
+  std::vector<ConnectionRecord*> send_later_;
   std::map<StackDrop, std::uint64_t> drops_;
   std::function<void()> activity_;
+  std::optional<Error> ending_;   // why lwIP is being told to abort
   Instant now_{};
-  Instant next_tick_{};
-  bool ticking_ = false;
+  // lwIP's tick counter stands for this instant, when asleep.
+  Instant ticked_until_{};
+  std::optional<Instant> wake_;  // the next tick; none: nothing to time
+  unsigned ticks_ = 0;
+  unsigned relieved_at_ = 0;     // looked for memory to give up, once a tick at most
+  bool asleep_ = true;           // no regular ticks
+  bool woken_blindly_ = false;   // by a call outside of a turn: how late it was, is not known yet
   bool in_turn_ = false;
   bool turn_wanted_ = false;
 };

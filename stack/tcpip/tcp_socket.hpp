@@ -4,14 +4,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <deque>
 
 #include "stack/core/bytes.hpp"
 #include "stack/core/endpoint.hpp"
 #include "stack/core/result.hpp"
+#include "stack/tcpip/notification_queue.hpp"
 
 struct pbuf;
 struct tcp_pcb;
@@ -47,7 +48,8 @@ class TcpSocket {
   void set_handler(std::function<void()> on_change);
 
   State state() const { return state_; }
-  // Refused, SystemFailure (reset, or given up), NotFound (the address went away): see what.
+  // Refused (nobody listens), SystemFailure (reset by the other side), Exhausted (no answer, given
+  // up), NotFound (the local address went away), BadState (aborted on this side).
   std::optional<Error> error() const { return error_; }
 
   std::size_t readable() const { return readable_; }
@@ -70,29 +72,41 @@ class TcpSocket {
   Endpoint remote() const;
 
  private:
-  friend class LwipStack;
+  friend class ConnectionTable;
   friend class TcpAcceptor;
   friend struct LwipHooks;
-  explicit TcpSocket(LwipStack& stack) : stack_{stack} {}
-  void attach(tcp_pcb* pcb);
-  void detach();
-  void changed();
+  explicit TcpSocket(LwipStack& stack);
+  void attach(tcp_pcb* pcb, ConnectionRecord& record);
+  void leave();  // lwIP keeps the PCB and does not know this socket any more
+  void gone();   // lwIP freed the PCB
+  void opened();
   void received(pbuf* chain);
   void peer_closed();
+  void closed();
   void failed(Error error);
-  void free_unread();
+  bool joins_last(const pbuf& part) const;
+  void drop_first();
+
+  // Segments below this size share a buffer when they wait: what waits must not cost many times
+  // what it holds.
+  static constexpr std::size_t small = 512;
+  static constexpr std::size_t shared_buffer = 4096;
+  // More than this is not taken ahead of what is being sent.
+  static constexpr std::size_t most_unsent = 512 * 1024;
 
   LwipStack& stack_;
   tcp_pcb* pcb_ = nullptr;
-  pbuf* unread_ = nullptr;
+  ConnectionRecord* record_ = nullptr;
+  std::optional<FiveTuple> last_flow_;  // once there is no record any more
+  pbuf* unread_ = nullptr;    // linked by `next`
   pbuf* last_unread_ = nullptr;
-  std::size_t first_offset_ = 0;
+  std::size_t offset_ = 0;    // read of the first
+  std::size_t room_ = 0;      // left in the last, when it is shared
   std::size_t readable_ = 0;
   State state_ = State::Connecting;
-  bool change_queued_ = false;
+  bool close_when_open_ = false;
   std::optional<Error> error_;
-  std::function<void()> on_change_;
-  std::optional<FiveTuple> last_flow_;  // once the PCB is gone
+  ChangeSignal change_;
 };
 
 class TcpAcceptor {
@@ -114,17 +128,15 @@ class TcpAcceptor {
   std::uint16_t port() const { return port_; }
 
  private:
-  friend class LwipStack;
   friend struct LwipHooks;
-  explicit TcpAcceptor(LwipStack& stack) : stack_{stack} {}
-  void changed();
+  TcpAcceptor(LwipStack& stack, std::uint16_t port);
+  void accepted(tcp_pcb* pcb, ConnectionRecord& record);
 
   LwipStack& stack_;
   tcp_pcb* pcb_ = nullptr;  // in LISTEN: lwIP's smaller struct behind the same name
-  std::uint16_t port_ = 0;
-  bool change_queued_ = false;
+  std::uint16_t port_;
   std::deque<std::unique_ptr<TcpSocket>> waiting_;
-  std::function<void()> on_change_;
+  ChangeSignal change_;
 };
 
 }  // namespace godwit

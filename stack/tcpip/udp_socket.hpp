@@ -12,6 +12,7 @@
 #include "stack/core/bytes.hpp"
 #include "stack/core/endpoint.hpp"
 #include "stack/core/result.hpp"
+#include "stack/tcpip/notification_queue.hpp"
 
 struct pbuf;
 struct udp_pcb;
@@ -50,7 +51,7 @@ class UdpSocket {
   std::uint64_t dropped() const { return dropped_; }  // came faster than they were read
 
  private:
-  friend class LwipStack;
+  friend class ConnectionTable;
   friend struct LwipHooks;
   struct Waiting {
     pbuf* datagram;
@@ -59,16 +60,15 @@ class UdpSocket {
   };
   static constexpr std::size_t most_waiting = 256;
 
-  explicit UdpSocket(LwipStack& stack) : stack_{stack} {}
-  void changed();
+  explicit UdpSocket(LwipStack& stack);
+  void received(pbuf* datagram, const Endpoint& from, const IpAddress& to);
 
   LwipStack& stack_;
   udp_pcb* pcb_ = nullptr;
   ConnectionRecord* record_ = nullptr;  // connected only
   std::deque<Waiting> waiting_;
   std::uint64_t dropped_ = 0;
-  bool change_queued_ = false;
-  std::function<void()> on_change_;
+  ChangeSignal change_;
 };
 
 }  // namespace godwit

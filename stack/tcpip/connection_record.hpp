@@ -1,0 +1,46 @@
+// What Godwit knows of a connection beside lwIP: hangs on the PCB as its extra argument, lives in
+// the ConnectionTable, dies with the PCB. Private to stack/tcpip.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "stack/core/endpoint.hpp"
+#include "stack/core/ids.hpp"
+#include "stack/core/time.hpp"
+
+struct tcp_pcb;
+struct udp_pcb;
+
+namespace godwit {
+
+class ConnectionTable;
+class TcpSocket;
+
+struct ConnectionRecord {
+  static constexpr std::uint8_t ext_arg = 0;  // LWIP_TCP_PCB_NUM_EXT_ARGS is 1
+
+  ConnectionTable* table;
+  FiveTuple flow;
+  tcp_pcb* tcp = nullptr;  // one of the two
+  udp_pcb* udp = nullptr;
+  TcpSocket* socket = nullptr;  // none: closed by the application, or not accepted
+  std::optional<PeerId> owner;
+  std::size_t owner_index = 0;  // in the owner's list
+  bool output_wanted = false;
+  bool deprecated = false;
+  bool moved = false;  // and nothing has got through since
+  std::uint16_t mss_agreed = 0;  // before any move
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;
+  unsigned moves = 0;
+  Duration longest_stall{};
+  Instant last_progress{};
+  std::optional<Instant> stalled_since;
+  std::optional<Instant> unanswered_since;
+
+  static ConnectionRecord* of(const tcp_pcb* pcb);
+};
+
+}  // namespace godwit

@@ -1,0 +1,356 @@
+#include "stack/tcpip/connection_table.hpp"
+
+#include <algorithm>
+
+#include "stack/tcpip/connection_record.hpp"
+#include "stack/tcpip/lwip_address.hpp"
+#include "stack/tcpip/lwip_stack.hpp"
+#include "stack/tcpip/tcp_socket.hpp"
+#include "stack/tcpip/udp_socket.hpp"
+
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/tcp.h"
+#include "lwip/udp.h"
+
+namespace godwit {
+namespace {
+
+// Progress within this time before the address went: the connection was in use, and its stall
+// counts from there.
+constexpr Duration in_use = std::chrono::seconds{1};
+
+bool has_data_to_deliver(const tcp_pcb& pcb) {
+  return pcb.unacked != nullptr || pcb.unsent != nullptr;
+}
+
+std::string_view state_text(const ConnectionRecord& record) {
+  if (record.udp != nullptr) return "CONNECTED";
+  switch (record.tcp->state) {
+    case CLOSED: return "CLOSED";
+    case LISTEN: return "LISTEN";
+    case SYN_SENT: return "SYN-SENT";
+    case SYN_RCVD: return "SYN-RECEIVED";
+    case ESTABLISHED: return "ESTABLISHED";
+    case FIN_WAIT_1: return "FIN-WAIT-1";
+    case FIN_WAIT_2: return "FIN-WAIT-2";
+    case CLOSE_WAIT: return "CLOSE-WAIT";
+    case CLOSING: return "CLOSING";
+    case LAST_ACK: return "LAST-ACK";
+    case TIME_WAIT: return "TIME-WAIT";
+  }
+  return "unknown";
+}
+
+// Cuts the segments of one of the PCB's lists to `mss`. lwIP can cut the head of `unsent`: each
+// segment that is too large plays that part for a moment. False: no memory.
+bool cut(tcp_pcb& pcb, tcp_seg* head, tcp_seg*& tail, u16_t mss) {
+  for (tcp_seg* segment = head; segment != nullptr; segment = segment->next) {
+    if (segment->len <= mss) continue;
+    tcp_seg* const unsent = pcb.unsent;
+    tcp_seg* const unsent_tail = pcb.unsent_tail;
+    tcp_seg* const behind = segment->next;
+    pcb.unsent = segment;
+    const err_t result = tcp_split_unsent_seg(&pcb, mss);
+    pcb.unsent = unsent;
+    pcb.unsent_tail = unsent_tail;
+    if (result != ERR_OK) return false;
+    if (behind == nullptr) tail = segment->next;
+  }
+  return true;
+}
+
+// What the connection may put into a segment on its present path; what is queued for a larger
+// one is cut. It never grows above what both ends agreed on when it was opened.
+void fit_to_path(ConnectionRecord& record) {
+  tcp_pcb& pcb = *record.tcp;
+  if (pcb.state == SYN_SENT || pcb.state == TIME_WAIT) return;  // not agreed yet; no more data
+  if (record.mss_agreed == 0) record.mss_agreed = pcb.mss;
+  const u16_t mss = tcp_eff_send_mss(record.mss_agreed, &pcb.local_ip, &pcb.remote_ip);
+  if (mss == 0 || mss == pcb.mss) return;
+  const bool smaller = mss < pcb.mss;
+  pcb.mss = mss;
+  if (!smaller) return;
+  pcb.unsent_oversize = 0;
+  cut(pcb, pcb.unsent, pcb.unsent_tail, mss);
+  cut(pcb, pcb.unacked, pcb.unacked_tail, mss);
+}
+
+// As if the connection had just been opened, but for what is known of the round trip: the new
+// path's is not, so the variance is taken to be large (RFC 6298 section 2.2 does so for a first
+// measurement).
+void forget_path(tcp_pcb& pcb) {
+  pcb.cwnd = LWIP_TCP_CALC_INITIAL_CWND(pcb.mss);
+  pcb.ssthresh = TCP_SND_BUF;
+  pcb.bytes_acked = 0;
+  pcb.dupacks = 0;
+  pcb.nrtx = 0;
+  pcb.rttest = 0;
+  pcb.persist_backoff = 0;
+  pcb.persist_cnt = 0;
+  pcb.persist_probe = 0;
+  constexpr s16_t at_least = 4;  // ticks of 50 ms
+  const auto srtt = static_cast<s16_t>(pcb.sa >> 3);
+  if (srtt > 0) {
+    pcb.sv = std::max<s16_t>(at_least, static_cast<s16_t>(2 * srtt));
+    pcb.rto = static_cast<s16_t>(srtt + pcb.sv);
+  } else {
+    pcb.rto = LWIP_TCP_RTO_TIME / TCP_SLOW_INTERVAL;
+  }
+  tcp_clear_flags(&pcb, TF_INFR);
+}
+
+}  // namespace
+
+ConnectionTable::ConnectionTable(LwipStack& stack) : stack_{stack} {}
+ConnectionTable::~ConnectionTable() = default;
+
+// --- queries -----------------------------------------------------------------------------------
+
+ConnectionRecord* ConnectionTable::find(const FiveTuple& flow) const {
+  const auto found = by_flow_.find(flow);
+  return found == by_flow_.end() ? nullptr : found->second.get();
+}
+
+bool ConnectionTable::contains(const FiveTuple& flow) const { return by_flow_.contains(flow); }
+
+std::optional<PeerId> ConnectionTable::owner_of(const FiveTuple& flow) const {
+  const ConnectionRecord* record = find(flow);
+  return record == nullptr ? std::nullopt : record->owner;
+}
+
+std::size_t ConnectionTable::size() const { return by_flow_.size(); }
+
+std::vector<ConnectionStatus> ConnectionTable::list() const {
+  std::vector<ConnectionStatus> rows;
+  rows.reserve(by_flow_.size());
+  for (const auto& [flow, record] : by_flow_) {
+    rows.push_back({flow, record->owner, state_text(*record), record->deprecated, record->bytes_in,
+                    record->bytes_out, record->moves, record->longest_stall});
+  }
+  std::ranges::sort(rows, {}, &ConnectionStatus::flow);
+  return rows;
+}
+
+// --- life --------------------------------------------------------------------------------------
+
+ConnectionRecord* ConnectionTable::add(const FiveTuple& flow) {
+  const auto [at, added] = by_flow_.try_emplace(flow);
+  if (!added) return nullptr;
+  at->second = std::make_unique<ConnectionRecord>(this, flow);
+  return at->second.get();
+}
+
+void ConnectionTable::remove(ConnectionRecord& record) {
+  disown(record);
+  if (record.output_wanted) {
+    std::ranges::replace(stack_.send_later_, &record, nullptr);
+  }
+  if (record.socket != nullptr) record.socket->gone();
+  by_flow_.erase(FiveTuple{record.flow});
+}
+
+bool ConnectionTable::own(const FiveTuple& flow, PeerId peer) {
+  ConnectionRecord* record = find(flow);
+  if (record == nullptr) return false;
+  if (record->owner == peer) return true;
+  disown(*record);
+  auto& records = by_peer_[peer].records;
+  record->owner = peer;
+  record->owner_index = records.size();
+  records.push_back(record);
+  return true;
+}
+
+void ConnectionTable::disown(ConnectionRecord& record) {
+  if (!record.owner) return;
+  const auto found = by_peer_.find(*record.owner);
+  auto& records = found->second.records;
+  records.back()->owner_index = record.owner_index;
+  records[record.owner_index] = records.back();
+  records.pop_back();
+  if (records.empty()) by_peer_.erase(found);
+  closed_.push({record.flow, *record.owner});
+  record.owner.reset();
+}
+
+// --- progress ----------------------------------------------------------------------------------
+
+void ConnectionTable::count_in(ConnectionRecord& record, std::size_t octets) {
+  record.bytes_in += octets;
+  progressed(record);
+}
+
+void ConnectionTable::count_out(ConnectionRecord& record, std::size_t octets) {
+  record.bytes_out += octets;
+  progressed(record);
+}
+
+void ConnectionTable::progressed(ConnectionRecord& record) {
+  const Instant now = stack_.now();
+  record.last_progress = now;
+  if (!record.stalled_since) return;
+  record.longest_stall = std::max(record.longest_stall, now - *record.stalled_since);
+  if (record.deprecated) {
+    record.stalled_since = now;  // the old path still works
+    return;
+  }
+  record.stalled_since.reset();
+  if (!std::exchange(record.moved, false) || !record.owner) return;
+  if (std::exchange(by_peer_.find(*record.owner)->second.awaits_progress, false)) {
+    progress_.push({record.flow, *record.owner, now});
+  }
+}
+
+// --- a move ------------------------------------------------------------------------------------
+
+std::size_t ConnectionTable::deprecate(const IpAddress& local) {
+  std::size_t marked = 0;
+  const Instant now = stack_.now();
+  for (const auto& [peer, owned] : by_peer_) {
+    for (ConnectionRecord* record : owned.records) {
+      if (record->flow.local.address != local) continue;
+      record->deprecated = true;
+      ++marked;
+      const bool waits = record->tcp != nullptr && has_data_to_deliver(*record->tcp);
+      if (!record->stalled_since && (waits || now - record->last_progress < in_use)) {
+        record->stalled_since = record->last_progress == Instant{} ? now : record->last_progress;
+      }
+    }
+  }
+  return marked;
+}
+
+std::size_t ConnectionTable::undeprecate(const IpAddress& local) {
+  std::size_t unmarked = 0;
+  for (const auto& [peer, owned] : by_peer_) {
+    for (ConnectionRecord* record : owned.records) {
+      if (record->deprecated && record->flow.local.address == local) {
+        record->deprecated = false;
+        ++unmarked;
+      }
+    }
+  }
+  return unmarked;
+}
+
+void ConnectionTable::rename(ConnectionRecord& record, const FiveTuple& flow) {
+  auto node = by_flow_.extract(record.flow);
+  node.key() = flow;
+  record.flow = flow;
+  by_flow_.insert(std::move(node));
+  const ip_addr_t local = to_lwip(flow.local.address);
+  const ip_addr_t remote = to_lwip(flow.remote.address);
+  if (record.tcp != nullptr) {
+    record.tcp->local_ip = local;
+    record.tcp->remote_ip = remote;
+    fit_to_path(record);
+  } else {
+    record.udp->local_ip = local;
+    record.udp->remote_ip = remote;
+  }
+}
+
+ConnectionTable::Rewritten ConnectionTable::rewrite(PeerId peer, const AddressRewrite& change) {
+  Rewritten result;
+  const auto owned = by_peer_.find(peer);
+  if (owned == by_peer_.end() || change.from == change.to) return result;
+  stack_.enter();
+  const std::vector<ConnectionRecord*> records = owned->second.records;  // aborting changes it
+  std::vector<ConnectionRecord*> moving;
+  moving.reserve(records.size());
+  for (ConnectionRecord* record : records) {
+    const FiveTuple flow = change.applied_to(record->flow);
+    if (flow == record->flow) continue;
+    if (contains(flow)) {
+      result.collided.push_back(record->flow);
+      end(*record, {Errc::Busy, "another connection has the same addresses and ports"});
+      continue;
+    }
+    rename(*record, flow);
+    moving.push_back(record);
+  }
+  for (ConnectionRecord* record : moving) {
+    record->deprecated = false;
+    record->moved = true;
+    ++record->moves;
+    if (!record->stalled_since) record->stalled_since = stack_.now();
+  }
+  result.connections = moving.size();
+  if (const auto still = by_peer_.find(peer); still != by_peer_.end() && !moving.empty()) {
+    still->second.awaits_progress = true;
+  }
+  return result;
+}
+
+void ConnectionTable::retransmit_now(PeerId peer) {
+  const auto owned = by_peer_.find(peer);
+  if (owned == by_peer_.end()) return;
+  stack_.enter();
+  stack_.want_turn();
+  for (ConnectionRecord* record : owned->second.records) {
+    if (record->tcp != nullptr && record->tcp->state != TIME_WAIT) retransmit(*record);
+  }
+}
+
+void ConnectionTable::retransmit(ConnectionRecord& record) {
+  tcp_pcb& pcb = *record.tcp;
+  record.unanswered_since.reset();
+  const std::size_t before = stack_.output_.size();
+  if (tcp_rexmit_rto_prepare(&pcb) == ERR_OK) {
+    // This is no timeout: slow start need not be as careful as after one.
+    tcp_clear_flags(&pcb, TF_RTO);
+    pcb.rtime = -1;
+  }
+  forget_path(pcb);
+  tcp_output(&pcb);
+  if (stack_.output_.size() != before || pcb.state == SYN_SENT || pcb.state == SYN_RCVD) return;
+  // The other end may wait for our window, or for what it sent to be acknowledged.
+  if (pcb.unsent != nullptr && pcb.snd_wnd == 0) {
+    tcp_zero_window_probe(&pcb);
+  } else {
+    tcp_send_empty_ack(&pcb);
+  }
+}
+
+void ConnectionTable::end(ConnectionRecord& record, Error reason) {
+  if (record.tcp != nullptr) {
+    stack_.abort(record.tcp, reason);
+  } else {
+    disown(record);
+  }
+}
+
+std::size_t ConnectionTable::abort(PeerId peer) {
+  const auto owned = by_peer_.find(peer);
+  if (owned == by_peer_.end()) return 0;
+  const std::vector<ConnectionRecord*> records = owned->second.records;
+  for (ConnectionRecord* record : records) {
+    end(*record, {Errc::SystemFailure, "the peer was lost, and its connections with it"});
+  }
+  return records.size();
+}
+
+// --- addresses ---------------------------------------------------------------------------------
+
+void ConnectionTable::fit(const IpAddress& local) {
+  for (const auto& [flow, record] : by_flow_) {
+    if (flow.local.address == local && record->tcp != nullptr) fit_to_path(*record);
+  }
+}
+
+void ConnectionTable::release(const IpAddress& local) {
+  std::vector<ConnectionRecord*> left;
+  for (const auto& [flow, record] : by_flow_) {
+    if (flow.local.address != local) continue;
+    if (record->udp != nullptr || record->tcp->state == TIME_WAIT) left.push_back(record.get());
+  }
+  for (ConnectionRecord* record : left) {
+    if (record->tcp != nullptr) {
+      tcp_abort(record->tcp);
+    } else {
+      disown(*record);
+    }
+  }
+}
+
+}  // namespace godwit
