@@ -174,6 +174,8 @@ class GodwitRide:
     def _check(self, promises, rtt, download, status, sha256, moves, seen, during, after):
         promises.check("curl finished its one download", status == 0,
                        f"curl status {status}" + (f", {download.errors()}" if status else ""))
+        promises.check("the download outlasted the moves", download.ended > moves[-1].came + 1.0,
+                       f"by {download.ended - moves[-1].came:.1f} s")
         promises.check("the file is the same (SHA-256)", download.sha256() == sha256,
                        f"{download.bytes} bytes")
         made = [move for move in moves if move.completed is not None]
@@ -228,7 +230,8 @@ def show(godwit, kernel, rtt):
           [[move.number, move.label, move.destination, ms(move.outage), ms(move.silence)]
            for move in kernel["moves"]])
     received = kernel["download"].bytes
-    say(f"  dead: {received / MIB:.1f} MiB came, then no byte for {kernel['waited']:.1f} s")
+    say(f"  dead: {received / MIB:.1f} MiB came, and no byte for {kernel['waited']:.1f} s when given "
+        "up; it lives only where its first address is")
     say()
     seen = godwit["seen"]
     say("Seen by an onlooker on the router")
@@ -270,7 +273,7 @@ def draw(path, godwit, kernel, rtt, size, kept):
     marks = [{"at": move.left - begin, "label": move.label,
               "result": f"stall {ms(move.stall)} ms = {move.stall / rtt:.1f} RTT"}
              for move in godwit["moves"]]
-    picture.timeline(path, "One download, five moves",
+    picture.timeline(path, f"One download, {len(ITINERARY)} moves",
                      f"round trip {rtt * 1e3:.0f} ms; goodput as it arrived at the reader of curl",
                      panels, marks, journey.stays(godwit["moves"], begin, begin + duration),
                      duration)
@@ -302,9 +305,9 @@ def play(options):
     with Lab(delay_ms=options.rtt / 2, build=options.build) as lab:
         www, marker = lab.path("www"), os.urandom(16)
         os.makedirs(www)
-        journey_time = DWELL * (len(ITINERARY) + 1) + sum(stop.outage + (stop.manner == MAKE)
-                                                          for stop in ITINERARY)
-        size = int(paced_rate(PACE) * (journey_time - 3.0 + 0.5))
+        # Enough for every second with a network, and something left for after the last move.
+        connected = DWELL * (len(ITINERARY) + 1) + sum(stop.manner == MAKE for stop in ITINERARY)
+        size = int(paced_rate(PACE) * (connected + 0.5))
         say(f"making a file of {size / MIB:.0f} MiB of random bytes")
         sha256 = make_file(os.path.join(www, "file"), size, 2, marker)
         start_nginx(lab, www, ["127.0.0.1:8080", f"{CH_ADDRESS}:8081"], PACE)
