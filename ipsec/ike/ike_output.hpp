@@ -118,6 +118,15 @@ enum class IkeDrop : std::uint8_t {
 inline constexpr std::size_t ike_drop_count = 14;
 std::string_view to_string(IkeDrop reason);
 
+class IkeDrops {
+ public:
+  void count(IkeDrop reason) { ++counts_[static_cast<std::size_t>(reason)]; }
+  std::uint64_t of(IkeDrop reason) const { return counts_[static_cast<std::size_t>(reason)]; }
+
+ private:
+  std::array<std::uint64_t, ike_drop_count> counts_{};
+};
+
 struct RoundTrip {
   Duration smoothed;
   Duration variation;

@@ -1,8 +1,10 @@
 // Who we are and whom we talk to, as the configuration says it.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ipsec/crypto/secret.hpp"
@@ -21,6 +23,17 @@ struct IkePeer {
   std::optional<ByteString> public_key;  // Ed25519, 32 octets
   std::optional<SecretBytes> psk;
   EspSuite weakest_suite = EspSuite::Aes128Gcm16;  // less is refused when it initiates
+};
+
+// The peers by number and by name.
+class PeerList {
+ public:
+  void add(IkePeer peer);
+  const IkePeer* find(PeerId id) const;
+  const IkePeer* find_name(std::string_view name) const;
+
+ private:
+  std::map<PeerId, IkePeer> peers_;
 };
 
 struct IkeIdentity {
