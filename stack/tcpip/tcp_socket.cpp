@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "stack/core/sequence.hpp"
 #include "stack/tcpip/connection_record.hpp"
 #include "stack/tcpip/lwip_address.hpp"
 #include "stack/tcpip/lwip_callbacks.hpp"
@@ -239,8 +240,9 @@ std::size_t TcpSocket::writable() const {
   if (pcb_ == nullptr || (state_ != State::Open && state_ != State::PeerClosed)) return 0;
   if (tcp_sndqueuelen(pcb_) + std::size_t{segments_per_write} * 2 >= TCP_SND_QUEUELEN) return 0;
   const std::size_t unsent = pcb_->snd_lbb - pcb_->snd_nxt;
-  if (unsent >= most_unsent) return 0;
-  return std::min<std::size_t>(tcp_sndbuf(pcb_), most_unsent - unsent);
+  const std::size_t most = std::max<std::size_t>(least_ahead, pcb_->cwnd);
+  if (unsent >= most) return 0;
+  return std::min<std::size_t>(tcp_sndbuf(pcb_), most - unsent);
 }
 
 std::size_t TcpSocket::write(Bytes from) {
@@ -262,7 +264,8 @@ std::size_t TcpSocket::write(Bytes from) {
 }
 
 std::size_t TcpSocket::unacknowledged() const {
-  return pcb_ == nullptr ? 0 : pcb_->snd_lbb - pcb_->lastack;
+  if (pcb_ == nullptr || !sequence_before(pcb_->lastack, pcb_->snd_lbb)) return 0;
+  return pcb_->snd_lbb - pcb_->lastack;
 }
 
 Endpoint TcpSocket::local() const {

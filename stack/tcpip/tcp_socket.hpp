@@ -91,8 +91,9 @@ class TcpSocket {
   // what it holds.
   static constexpr std::size_t small = 512;
   static constexpr std::size_t shared_buffer = 4096;
-  // More than this is not taken ahead of what is being sent.
-  static constexpr std::size_t most_unsent = 512 * 1024;
+  // Data is taken ahead of what is being sent by this much, or by a congestion window: on a slow
+  // path a writer must not be megabytes ahead.
+  static constexpr std::size_t least_ahead = 256 * 1024;
 
   LwipStack& stack_;
   tcp_pcb* pcb_ = nullptr;

@@ -115,6 +115,9 @@ Status UdpSocket::send(Bytes payload) {
 Status UdpSocket::send_to(Bytes payload, const Endpoint& to) {
   stack_.enter();
   const ip_addr_t address = to_lwip(to.address);
+  if (!IP_IS_ANY_TYPE_VAL(pcb_->local_ip) && IP_IS_V6_VAL(pcb_->local_ip) != IP_IS_V6_VAL(address)) {
+    return to_status(ERR_RTE);
+  }
   const netif* out = ip_route(&pcb_->local_ip, &address);
   if (out == nullptr) return to_status(ERR_RTE);
   const std::size_t headers = (to.address.is_v4() ? ipv4_header : ipv6_header) + udp_header;
