@@ -71,8 +71,8 @@ void MigrationInitiator::handle_completed(std::uint32_t counter,
       settle_at(address());
     } else {
       outputs_.push(Refused{});
-      pause_ = context.retry.next_after_refusal(pause_);
-      next_try_ = now + pause_;
+      refusal_pause_ = context.retry.next_after_refusal(refusal_pause_);
+      next_try_ = now + refusal_pause_;
     }
   } else if (state_ == State::Announcing && !newest_) {
     start(context, now);  // its turn has come: there is room in the window
@@ -122,9 +122,12 @@ void MigrationInitiator::handle_timeout(const Context& context, Instant now) {
   }
   if (!next_try_ || *next_try_ > now) return;
   pause_ = context.retry.next(pause_);
-  next_try_ = now + pause_;
+  const bool had_newest = newest_.has_value();
   repeat(context);
-  if (state_ != State::Announcing) return;
+  const bool is_new = newest_ && !had_newest;
+  if (is_new) pause_ = context.retry.first(context.round_trip);
+  next_try_ = now + pause_;
+  if (state_ != State::Announcing || is_new) return;
   ++unanswered_;
   if (unanswered_ % context.retry.tries_before_resolve == 0) outputs_.push(Silent{});
 }
@@ -146,6 +149,7 @@ bool MigrationInitiator::stands_at(const IpAddress& address) const {
 // A new announcement, and the pauses start again.
 void MigrationInitiator::start(const Context& context, Instant now) {
   unanswered_ = 0;
+  refusal_pause_ = context.retry.first(context.round_trip);
   pause_ = context.retry.first(context.round_trip);
   next_try_ = now + pause_;
   newest_.reset();

@@ -119,6 +119,7 @@ class MigrationInitiator {
   std::vector<Outstanding> outstanding_;  // oldest first
   std::optional<std::uint32_t> newest_;   // the announcement that counts; none: still to be made
   Duration pause_{};
+  Duration refusal_pause_{};
   std::optional<Instant> next_try_;
   unsigned unanswered_ = 0;
   OutputQueue<Output> outputs_;

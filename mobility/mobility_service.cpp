@@ -324,7 +324,10 @@ void MobilityService::follow(MobilePeer& peer, std::uint32_t request, const Addr
   const IpAddress& inner = came_by.remote.address;
   const bool tunnelled =
       verdict.outcome == MoveOutcome::Moved && came_by.outer && inner != notice.to;
-  if (tunnelled) outputs_.push(AddTunnel{Side::Remote, inner, notice.to, peer.id});
+  if (tunnelled) {
+    if (peer.detour == inner) peer.detour.reset();  // this entry takes its place
+    outputs_.push(AddTunnel{Side::Remote, inner, notice.to, peer.id});
+  }
   outputs_.push(answer);
   if (verdict.news) {
     for (std::size_t i = 0; i < verdict.from.size(); ++i) {

@@ -1,0 +1,586 @@
+#include "mobility/mobility_service.hpp"
+
+#include <chrono>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/mobility/mobility_words.hpp"
+#include "tests/support/seeded_rng.hpp"
+
+namespace godwit {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::Not;
+
+constexpr PeerId peer{1};
+constexpr PeerId second{2};
+const IpAddress a = named('A'), b = named('B'), c = named('C'), d = named('D'), x = named('X'),
+                y = named('Y'), z = named('Z');
+
+struct MobilityServiceTest : testing::Test {
+  static constexpr std::uint64_t seed = 7;
+  static constexpr Duration hold = 12h;
+  static constexpr Duration first_retry = 50ms;  // of a path with a round trip of 20 ms
+  SeededRng rng{seed};
+  MobilityService service{rng};
+  Instant now{1000s};
+  std::vector<MobilityService::SendNotice> sent;  // since the beginning
+
+  MobilityServiceTest() {
+    service.handle_address_preferred(a, now);
+    add(peer, x);
+  }
+  void add(PeerId id, const IpAddress& remote, bool can_move = true) {
+    service.add_peer(id, a, remote, can_move, now);
+    service.set_round_trip(id, {20ms, 1ms});
+  }
+
+  Words said() {
+    Words words;
+    while (const auto output = service.poll()) {
+      if (const auto* send = std::get_if<MobilityService::SendNotice>(&*output)) {
+        sent.push_back(*send);
+      }
+      words.push_back(std::visit(InWords{}, *output));
+    }
+    return words;
+  }
+  Words after(Duration pause) {
+    now += pause;
+    service.handle_timeout(now);
+    return said();
+  }
+
+  void move(const IpAddress& from, const IpAddress& to, OldPath path = OldPath::Gone) {
+    service.handle_address_preferred(to, now);
+    service.handle_address_change(from, to, path, now + hold, now);
+  }
+  void lose(const IpAddress& address) { service.handle_address_lost(address, now + hold, now); }
+
+  // The peer's answer to what was sent last, or so many before.
+  void answer(MoveOutcome outcome = MoveOutcome::Moved, std::size_t before = 0) {
+    const auto& send = sent.at(sent.size() - 1 - before);
+    const auto& change = std::get<AddressChange>(send.notice);
+    service.handle_answer(
+        send.id,
+        MigrationCompleted{change.counter, outcome, change.nonce, Endpoint{change.to, 0}, {}}, now);
+  }
+  // An announcement of the peer, through a tunnel if it moved.
+  void hear(std::uint32_t counter, std::vector<IpAddress> from, const IpAddress& to,
+            OldPath path = OldPath::Gone) {
+    Path came_by{{a, 500}, {from.front(), 500}, {}};
+    if (from.front() != to) came_by.outer = Path::Outer{a, to};
+    service.handle_notice(peer, counter, AddressChange{counter, from, to, path, {}, {}}, came_by,
+                          now);
+  }
+};
+
+// --- the mobile host ---------------------------------------------------------------------------
+
+// S4, S6, S11, break before make.
+//
+//   MH (A, then B)                             CH (X)
+//   outer B>X, inner A>X, SK{N(ADDRESS_CHANGE)}  -->
+//   <--  outer X>B, inner X>A, SK{N(MIGRATION_COMPLETED)}
+TEST_F(MobilityServiceTest, AMoveTakesOneAnnouncementAndOneAcknowledgement) {
+  lose(a);
+  EXPECT_EQ(said(), Words{});
+  now += 300ms;
+  move(a, b);
+  EXPECT_EQ(said(), (Words{"+tunnel from A via B", "accept local B>A", "send A>B #1"}));
+  now += 20ms;
+  answer();
+  EXPECT_EQ(said(),
+            (Words{"rewrite local A>B gone", "accept local A>B", "-tunnel from A", "release A"}));
+  EXPECT_FALSE(service.next_deadline());
+  EXPECT_EQ(service.peers().find(peer)->local(), b);
+}
+
+// B1: nothing was lost, nothing is retransmitted.
+TEST_F(MobilityServiceTest, MakeBeforeBreakSaysThatTheOldPathWorks) {
+  move(a, b, OldPath::Alive);
+  EXPECT_EQ(said(), (Words{"+tunnel from A via B", "accept local B>A", "send A>B alive #1"}));
+  answer();
+  EXPECT_THAT(said(), Contains("rewrite local A>B alive"));
+}
+
+TEST_F(MobilityServiceTest, AnOldPathThatDiesMeanwhileIsAnnouncedAgain) {
+  move(a, b, OldPath::Alive);
+  (void)said();
+  service.handle_address_change(a, b, OldPath::Gone, now + hold, now);
+  EXPECT_EQ(said(), Words{"send A>B #1"});
+  service.handle_address_lost(a, now + hold, now);
+  EXPECT_EQ(said(), Words{});
+  answer(MoveOutcome::Moved, 1);
+  EXPECT_EQ(said(), Words{}) << "the newest one counts";
+  answer();
+  EXPECT_THAT(said(), Contains("rewrite local A>B gone"));
+}
+
+// S6: the notice carries the addresses and the SA's identifier.
+TEST_F(MobilityServiceTest, TheAnnouncementNamesTheAssociations) {
+  service.set_associations(peer, {Spi{0xc0de0001}});
+  move(a, b);
+  (void)said();
+  const auto& change = std::get<AddressChange>(sent.back().notice);
+  EXPECT_EQ(change.associations, std::vector<Spi>{Spi{0xc0de0001}});
+  EXPECT_EQ(change.from, std::vector<IpAddress>{a});
+  EXPECT_EQ(change.to, b);
+}
+
+// S10: repeated until it is acknowledged; S17: then somebody is asked where the peer is.
+TEST_F(MobilityServiceTest, AnAnnouncementIsRepeatedUntilItIsAnswered) {
+  move(a, b);
+  (void)said();
+  EXPECT_EQ(service.next_deadline()->at, now + first_retry);
+  EXPECT_EQ(after(first_retry - 1us), Words{});
+  EXPECT_EQ(after(1us), Words{"send A>B #2"});
+  EXPECT_EQ(after(99ms), Words{});
+  EXPECT_EQ(after(1ms), Words{"send A>B #3"});
+  EXPECT_EQ(after(200ms), (Words{"send A>B #4", "resolve "}));
+  for (int i = 0; i < 6; ++i) (void)after(2s);
+  EXPECT_EQ(service.next_deadline()->at, now + 2s) << "the ceiling";
+  EXPECT_EQ(sent.front().notice, sent.back().notice) << "a repeat is the same, bit by bit";
+  EXPECT_EQ(sent.front().id, sent.back().id);
+  answer();
+  EXPECT_THAT(said(), Contains("rewrite local A>B gone"));
+  EXPECT_FALSE(service.next_deadline());
+}
+
+TEST_F(MobilityServiceTest, WhatCouldNotBeSentBecomesANewExchange) {
+  move(a, b);
+  (void)said();
+  service.handle_not_sent(sent.back().id, now);
+  EXPECT_EQ(after(first_retry), Words{"send A>B #1"});
+  EXPECT_EQ(after(100ms), Words{"send A>B #2"});
+}
+
+// S17: a hint leads the announcement to where the peer might be.
+TEST_F(MobilityServiceTest, ASilentPeerIsLookedForElsewhere) {
+  move(a, b);
+  (void)said();
+  service.handle_peer_address(peer, y, now);
+  EXPECT_EQ(said(), (Words{"+tunnel to X via Y", "send A>B #2"}));
+  service.handle_peer_address(peer, x, now);
+  service.handle_peer_address(peer, b, now);
+  service.handle_peer_address(peer, *IpAddress::parse("224.0.0.1"), now);
+  EXPECT_EQ(said(), Words{}) << "where it was, ourselves, and nobody";
+  answer();
+  EXPECT_THAT(said(), ElementsAre("rewrite local A>B gone", "accept local A>B", "-tunnel to X",
+                                  "-tunnel from A", "release A"));
+}
+
+// S23: each on its own acknowledgement, in any order; the old address goes with the last.
+TEST_F(MobilityServiceTest, SeveralPeersMoveOneByOne) {
+  add(second, y);
+  move(a, b);
+  EXPECT_EQ(said(), (Words{"+tunnel from A via B", "accept local B>A", "send A>B #1",
+                           "accept p2 local B>A", "send p2 A>B #1"}));
+  answer();
+  EXPECT_EQ(said(), (Words{"rewrite p2 local A>B gone", "accept p2 local A>B"}));
+  answer(MoveOutcome::Moved, 1);
+  EXPECT_EQ(said(),
+            (Words{"rewrite local A>B gone", "accept local A>B", "-tunnel from A", "release A"}));
+}
+
+TEST_F(MobilityServiceTest, AnAddressWithoutPeersIsReleasedAtOnce) {
+  service.remove_peer(peer, now);
+  move(a, b);
+  EXPECT_EQ(said(), Words{"release A"});
+  lose(b);
+  EXPECT_EQ(said(), Words{"release B"});
+}
+
+TEST_F(MobilityServiceTest, TheLastPeerToGoAwayReleasesTheAddress) {
+  move(a, b);
+  (void)said();
+  service.remove_peer(peer, now);
+  EXPECT_EQ(said(), (Words{"-tunnel from A", "release A"}));
+  EXPECT_FALSE(service.next_deadline());
+}
+
+// A second move before the first is acknowledged: connections stand at A, new ones began at B, and
+// the peer may hold either.
+TEST_F(MobilityServiceTest, AMoveDuringAMoveNamesEveryAddress) {
+  move(a, b);
+  (void)said();
+  move(b, c);
+  EXPECT_EQ(said(), (Words{"+tunnel from A via C", "accept local C>A", "send AB>C #1",
+                           "+tunnel from B via C"}));
+  answer(MoveOutcome::Moved, 1);
+  EXPECT_EQ(said(), Words{}) << "the acknowledgement of the first is too late";
+  answer();
+  EXPECT_EQ(said(), (Words{"rewrite local B>C alive", "rewrite local A>C gone", "accept local A>C",
+                           "accept local B>C", "-tunnel from A", "-tunnel from B", "release A",
+                           "release B"}));
+  EXPECT_FALSE(service.next_deadline());
+}
+
+// What the address manager says when the second address was lost before there was a third.
+TEST_F(MobilityServiceTest, AMoveWhoseTargetIsLostWaitsForTheNext) {
+  move(a, b);
+  (void)said();
+  lose(b);
+  lose(a);
+  EXPECT_EQ(said(), Words{"-tunnel from A"});
+  EXPECT_EQ(after(2s), Words{}) << "nothing can be sent from nowhere";
+  service.handle_address_preferred(c, now);
+  service.handle_address_change(a, c, OldPath::Gone, now + hold, now);
+  service.handle_address_change(b, c, OldPath::Gone, now + hold, now);
+  EXPECT_EQ(said(), (Words{"+tunnel from A via C", "+tunnel from B via C", "accept local C>A",
+                           "send AB>C #1"}));
+}
+
+// Attack 20: A to B and back to A, with the first announcement unanswered.
+TEST_F(MobilityServiceTest, TheWayBackIsAnnouncedToo) {
+  move(a, b);
+  (void)said();
+  move(b, a);
+  EXPECT_EQ(said(), (Words{"-tunnel from A", "send AB>A #1", "+tunnel from B via A"}));
+  answer();
+  EXPECT_EQ(said(), (Words{"rewrite local B>A alive", "rewrite local A>A gone", "accept local B>A",
+                           "-tunnel from B", "release B"}));
+  EXPECT_EQ(service.peers().find(peer)->local(), a);
+}
+
+// B1: the same address after an outage: the peer is told, so that both ends retransmit at once.
+TEST_F(MobilityServiceTest, AnAddressThatComesBackIsAnnounced) {
+  lose(a);
+  (void)said();
+  now += 3s;
+  service.handle_address_preferred(a, now);
+  EXPECT_EQ(said(), Words{"send A>A #1"});
+  answer();
+  EXPECT_EQ(said(), Words{"rewrite local A>A gone"});
+  EXPECT_FALSE(service.next_deadline());
+}
+
+// The window of the control channel is not used up by moves that nobody acknowledges.
+TEST_F(MobilityServiceTest, ManyMovesWithoutAnswerStayBounded) {
+  IpAddress at = a;
+  for (const char name : {'B', 'C', 'D', 'E', 'F', 'G'}) {
+    move(at, named(name));
+    at = named(name);
+  }
+  const Words words = said();
+  EXPECT_EQ(std::count_if(words.begin(), words.end(),
+                          [](const std::string& w) { return w.ends_with("#1"); }),
+            4);
+  EXPECT_THAT(words, Not(Contains("send ADEF>G #1")));
+  // Any answer makes room for the announcement that counts.
+  const auto oldest = sent.front();
+  const auto& change = std::get<AddressChange>(oldest.notice);
+  service.handle_answer(
+      oldest.id, MigrationCompleted{change.counter, MoveOutcome::Refused, change.nonce, {b, 0}, {}},
+      now);
+  EXPECT_EQ(said(), Words{"send ADEF>G #1"});
+  answer();
+  EXPECT_THAT(said(), Contains("rewrite local A>G gone"));
+  // What was superseded is still repeated, until the channel is free of it.
+  EXPECT_TRUE(service.next_deadline());
+  const auto before = sent;
+  EXPECT_EQ(after(100ms).size(), 3u);
+  for (const auto& send : std::vector(sent.begin() + before.size(), sent.end())) {
+    const auto& late = std::get<AddressChange>(send.notice);
+    service.handle_answer(
+        send.id, MigrationCompleted{late.counter, MoveOutcome::Superseded, late.nonce, {b, 0}, {}},
+        now);
+  }
+  EXPECT_EQ(said(), Words{});
+  EXPECT_FALSE(service.next_deadline());
+}
+
+TEST_F(MobilityServiceTest, ARefusalIsNotTheEnd) {
+  move(a, b);
+  (void)said();
+  answer(MoveOutcome::Refused);
+  EXPECT_EQ(said(), Words{});
+  EXPECT_EQ(service.timeline().records().back().state, MoveState::Refused);
+  EXPECT_EQ(after(2 * first_retry), Words{"send A>B #1"}) << "asked again, in a new exchange";
+  EXPECT_NE(sent.front().id, sent.back().id);
+  service.handle_answer(sent.back().id, std::nullopt, now);
+  EXPECT_EQ(after(4 * first_retry), Words{"send A>B #1"});
+  answer();
+  EXPECT_THAT(said(), Contains("rewrite local A>B gone"));
+}
+
+TEST_F(MobilityServiceTest, AnAcknowledgementOfSomethingElseDoesNotCount) {
+  move(a, b);
+  (void)said();
+  const auto& change = std::get<AddressChange>(sent.back().notice);
+  Nonce wrong = change.nonce;
+  wrong[0] ^= 1;
+  service.handle_answer(NoticeId{peer, 99}, std::nullopt, now);
+  service.handle_answer(NoticeId{second, change.counter}, std::nullopt, now);
+  service.handle_answer(sent.back().id,
+                        MigrationCompleted{change.counter, MoveOutcome::Moved, wrong, {b, 0}, {}},
+                        now);
+  EXPECT_EQ(said(), Words{});
+  EXPECT_EQ(service.peers().find(peer)->local(), a);
+}
+
+// S14: the peer is told before the hold time ends, then everything goes.
+TEST_F(MobilityServiceTest, TheHoldTimeEndsWithATermination) {
+  service.handle_address_preferred(b, now);
+  service.handle_address_change(a, b, OldPath::Gone, now + 60s, now);
+  (void)said();
+  while (service.next_deadline()->at < Instant{1055s}) {
+    now = service.next_deadline()->at;
+    (void)after(0s);
+  }
+  EXPECT_EQ(after(Instant{1055s} - now), Words{"send termination #1"});
+  EXPECT_EQ(sent.back().pacing, MobilityService::Pacing::ByChannel);
+  EXPECT_EQ(after(5s - 1us), Words{});
+  EXPECT_EQ(after(1us), (Words{"lost the old address could not be held any longer",
+                               "-tunnel from A", "release A"}));
+  EXPECT_FALSE(service.next_deadline());
+  EXPECT_EQ(service.peers().size(), 0u);
+}
+
+TEST_F(MobilityServiceTest, AnAnsweredTerminationEndsItAtOnce) {
+  service.handle_address_preferred(b, now);
+  service.handle_address_change(a, b, OldPath::Gone, now + 6s, now);
+  (void)said();
+  (void)after(4s);
+  ASSERT_TRUE(std::holds_alternative<SessionTermination>(sent.back().notice));
+  service.handle_answer(sent.back().id, std::nullopt, now);
+  EXPECT_THAT(said(), ElementsAre("lost the old address could not be held any longer",
+                                  "-tunnel from A", "release A"));
+}
+
+TEST_F(MobilityServiceTest, WithoutAnyAddressTheHoldTimeEndsInSilence) {
+  lose(a);
+  EXPECT_EQ(after(hold - 1us), Words{});
+  EXPECT_EQ(after(1us), (Words{"lost the old address could not be held any longer", "release A"}));
+}
+
+TEST_F(MobilityServiceTest, AnAddressTakenAwayEndsWhatStandsThere) {
+  move(a, b);
+  (void)said();
+  service.handle_address_removed(a, now);
+  EXPECT_EQ(said(), (Words{"-tunnel from A", "lost the old address could not be held any longer"}));
+}
+
+// A plain IKEv2 host stays as long as the old address works, and outlives an outage.
+TEST_F(MobilityServiceTest, APeerThatCannotMoveStaysWhileItCan) {
+  service.remove_peer(peer, now);
+  add(second, y, false);
+  move(a, b, OldPath::Alive);
+  EXPECT_EQ(said(), Words{}) << "no tunnel: it would not understand one";
+  service.handle_address_change(a, b, OldPath::Gone, now + hold, now);
+  EXPECT_EQ(said(), (Words{"lost p2 the peer cannot follow to another address", "release A"}));
+
+  service.handle_address_preferred(a, now);
+  add(second, y, false);
+  lose(a);
+  service.handle_address_preferred(a, now);
+  EXPECT_EQ(said(), Words{"rewrite p2 local A>A gone"});
+}
+
+TEST_F(MobilityServiceTest, ANewChannelAnnouncesTheMoveUnderWay) {
+  move(a, b);
+  (void)said();
+  service.add_peer(peer, b, x, true, now);
+  EXPECT_EQ(said(), Words{"send A>B #1"});
+  EXPECT_NE(sent.front().id, sent.back().id);
+  answer();
+  EXPECT_THAT(said(), Contains("rewrite local A>B gone"));
+}
+
+TEST_F(MobilityServiceTest, AChannelThatCameUpFromTheOldAddressMovesAtOnce) {
+  move(a, b);
+  (void)said();
+  add(second, y);
+  EXPECT_EQ(said(), (Words{"accept p2 local B>A", "send p2 A>B #1"}));
+}
+
+// --- the correspondent -------------------------------------------------------------------------
+
+// S7, S8, S9: tunnel, acknowledgement, filters and connections, no tunnel; in this order.
+TEST_F(MobilityServiceTest, AnAnnouncementIsFollowedInOrder) {
+  hear(1, {x}, y);
+  EXPECT_EQ(said(), (Words{"+tunnel to X via Y", "answer 1 moved", "rewrite remote X>Y gone",
+                           "accept remote X>Y", "-tunnel to X"}));
+  EXPECT_EQ(service.peers().find(peer)->remote(), y);
+  EXPECT_FALSE(service.next_deadline());
+}
+
+TEST_F(MobilityServiceTest, TheAcknowledgementSaysWhatWasSeen) {
+  const AddressChange change{5, {x}, y, OldPath::Gone, {}, Nonce{1, 2, 3}};
+  service.handle_notice(peer, 77, change, Path{{a, 500}, {x, 500}, Path::Outer{a, y}}, now);
+  while (const auto output = service.poll()) {
+    const auto* answer = std::get_if<MobilityService::Answer>(&*output);
+    if (!answer) continue;
+    EXPECT_EQ(answer->request, 77u);
+    const auto& completed = std::get<MigrationCompleted>(*answer->notice);
+    EXPECT_EQ(completed.counter, 5u);
+    EXPECT_EQ(completed.nonce, change.nonce);
+    EXPECT_EQ(completed.seen, (Endpoint{y, 0}));
+  }
+}
+
+// The newest wins; what was followed already is acknowledged again, what is older is not followed.
+TEST_F(MobilityServiceTest, RepeatedAndOldAnnouncementsAreAnsweredAndIgnored) {
+  hear(2, {x}, y);
+  (void)said();
+  hear(2, {x}, y);
+  EXPECT_EQ(said(),
+            (Words{"+tunnel to X via Y", "answer 2 moved", "accept remote X>Y", "-tunnel to X"}));
+  hear(1, {x}, z);
+  EXPECT_EQ(said(), Words{"answer 1 superseded"});
+  EXPECT_EQ(service.peers().find(peer)->remote(), y);
+}
+
+// The mobile host went A>B>C; whether the announcement of B arrived or not, rows end at C.
+TEST_F(MobilityServiceTest, ASecondMoveIsFollowedFromWhereverThePeerIsHeld) {
+  hear(2, {x, y}, z);
+  EXPECT_EQ(said(), (Words{"+tunnel to X via Z", "answer 2 moved", "rewrite remote Y>Z alive",
+                           "rewrite remote X>Z gone", "accept remote Y>Z", "accept remote X>Z",
+                           "-tunnel to X"}));
+  service.add_peer(peer, a, x, true, now);
+  hear(1, {x}, y);
+  (void)said();
+  hear(2, {x, y}, z);
+  EXPECT_EQ(said(), (Words{"+tunnel to X via Z", "answer 2 moved", "rewrite remote X>Z alive",
+                           "rewrite remote Y>Z gone", "accept remote X>Z", "accept remote Y>Z",
+                           "-tunnel to X"}));
+}
+
+TEST_F(MobilityServiceTest, AnAnnouncedReturnNeedsNoTunnel) {
+  hear(1, {x}, x);
+  EXPECT_EQ(said(), (Words{"answer 1 moved", "rewrite remote X>X gone"}));
+}
+
+TEST_F(MobilityServiceTest, MakeBeforeBreakOfThePeerLosesNothing) {
+  hear(1, {x}, y, OldPath::Alive);
+  EXPECT_THAT(said(), Contains("rewrite remote X>Y alive"));
+}
+
+// Attacks 7 and 8: where nobody can live, where we live, and where the announcement did not come
+// from.
+TEST_F(MobilityServiceTest, AddressesThatCannotBeTrueAreRefused) {
+  struct Row {
+    const char* name;
+    IpAddress to;
+    IpAddress outer;
+  };
+  const auto ip = [](const char* text) { return *IpAddress::parse(text); };
+  const Row rows[] = {
+      {"ours", a, a},
+      {"loopback", ip("127.0.0.1"), ip("127.0.0.1")},
+      {"multicast", ip("224.0.0.5"), ip("224.0.0.5")},
+      {"broadcast", ip("255.255.255.255"), ip("255.255.255.255")},
+      {"unspecified", ip("0.0.0.0"), ip("0.0.0.0")},
+      {"link-local", ip("169.254.1.1"), ip("169.254.1.1")},
+      {"another family", ip("2001:db8::1"), ip("2001:db8::1")},
+      {"came from elsewhere", y, z},
+  };
+  std::uint32_t counter = 0;
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    const AddressChange change{++counter, {x}, row.to, OldPath::Gone, {}, {}};
+    service.handle_notice(peer, counter, change,
+                          Path{{a, 500}, {x, 500}, Path::Outer{a, row.outer}}, now);
+    EXPECT_EQ(said(), Words{"answer " + std::to_string(counter) + " refused"});
+    EXPECT_EQ(service.peers().find(peer)->remote(), x);
+  }
+  // Not through a tunnel, and not from the new address either.
+  service.handle_notice(peer, 99, AddressChange{99, {x}, y, OldPath::Gone, {}, {}},
+                        Path{{a, 500}, {x, 500}, {}}, now);
+  EXPECT_EQ(said(), Words{"answer 99 refused"});
+  // A refused announcement does not use up its number.
+  hear(1, {x}, y);
+  EXPECT_THAT(said(), Contains("rewrite remote X>Y gone"));
+}
+
+TEST_F(MobilityServiceTest, EveryRequestIsAnswered) {
+  const AddressChange change{1, {x}, y, OldPath::Gone, {}, {}};
+  const Path came_by{{a, 500}, {x, 500}, Path::Outer{a, y}};
+  service.handle_notice(PeerId{9}, 3, change, came_by, now);
+  EXPECT_EQ(said(), Words{"answer p9 3 empty"});
+  service.handle_notice(peer, 4, MigrationCompleted{1, MoveOutcome::Moved, {}, {x, 0}, {}}, came_by,
+                        now);
+  EXPECT_EQ(said(), Words{"answer 4 empty"});
+  add(second, z, false);
+  service.handle_notice(second, 5, change, came_by, now);
+  EXPECT_EQ(said(), Words{"answer p2 5 refused"});
+}
+
+// S14: the clean-up on the other side.
+TEST_F(MobilityServiceTest, ATerminationEndsThePeer) {
+  service.handle_notice(peer, 6, SessionTermination{x, {}, TerminationReason::HoldTimeOver},
+                        Path{{a, 500}, {x, 500}, {}}, now);
+  EXPECT_EQ(said(), (Words{"answer 6 empty", "lost ended by the peer"}));
+  EXPECT_EQ(service.peers().find(peer), nullptr);
+}
+
+// S16: announcements cross; each is followed by itself, and ours goes at once to where the peer is.
+TEST_F(MobilityServiceTest, BothEndsMoveAtOnce) {
+  move(a, b);
+  (void)said();
+  hear(1, {x}, y);
+  EXPECT_EQ(said(), (Words{"+tunnel to X via Y", "answer 1 moved", "rewrite remote X>Y gone",
+                           "accept remote X>Y", "-tunnel to X", "send A>B #2"}));
+  answer();
+  EXPECT_THAT(said(), Contains("rewrite local A>B gone"));
+  EXPECT_EQ(service.peers().find(peer)->local(), b);
+  EXPECT_EQ(service.peers().find(peer)->remote(), y);
+}
+
+// --- the timeline ------------------------------------------------------------------------------
+
+// B8: detected, announced, completed, first byte; in round trips.
+TEST_F(MobilityServiceTest, EveryMoveLeavesARecord) {
+  lose(a);
+  now += 2s;
+  const Instant detected = now;
+  move(a, b);
+  (void)said();
+  (void)after(first_retry);
+  now += 20ms;
+  answer();
+  (void)said();
+  now += 10ms;
+  EXPECT_NE(service.handle_first_byte(peer, now), nullptr);
+  EXPECT_EQ(service.handle_first_byte(peer, now), nullptr);
+
+  ASSERT_EQ(service.timeline().records().size(), 1u);
+  const MoveRecord& record = service.timeline().records().front();
+  EXPECT_EQ(record.state, MoveState::Completed);
+  EXPECT_EQ(record.lost_at, detected - 2s);
+  EXPECT_EQ(record.detected, detected);
+  EXPECT_EQ(record.announced, detected);
+  EXPECT_EQ(record.completed, detected + 70ms);
+  EXPECT_EQ(record.first_byte, detected + 80ms);
+  EXPECT_EQ(record.attempts, 2u);
+  EXPECT_DOUBLE_EQ(record.in_round_trips(*record.completed - record.detected).value(), 3.5);
+}
+
+TEST_F(MobilityServiceTest, ASupersededMoveIsRecordedAsSuch) {
+  move(a, b);
+  move(b, c);
+  (void)said();
+  answer();
+  const auto& records = service.timeline().records();
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(records.front().state, MoveState::Superseded);
+  EXPECT_EQ(records.back().state, MoveState::Completed);
+  EXPECT_EQ(records.back().to, c);
+}
+
+TEST(Timeline, IsBounded) {
+  Timeline timeline;
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    timeline.begin(MoveRecord{PeerId{i}, Side::Local, named('A'), named('B'), OldPath::Gone});
+  }
+  EXPECT_EQ(timeline.records().size(), Timeline::most_records);
+  EXPECT_EQ(timeline.newest(PeerId{1}, Side::Local), nullptr);
+  EXPECT_NE(timeline.newest(PeerId{999}, Side::Local), nullptr);
+}
+
+}  // namespace
+}  // namespace godwit

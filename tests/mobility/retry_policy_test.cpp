@@ -1,0 +1,33 @@
+#include "mobility/retry_policy.hpp"
+
+#include <chrono>
+
+#include <gtest/gtest.h>
+
+namespace godwit {
+namespace {
+
+using namespace std::chrono_literals;
+
+// S10: paced by the path.
+TEST(RetryPolicy, TheFirstPauseFollowsTheRoundTrip) {
+  const RetryPolicy policy;
+  EXPECT_EQ(policy.first(RoundTrip{2ms, 1ms}), 50ms);
+  EXPECT_EQ(policy.first(RoundTrip{20ms, 5ms}), 50ms);
+  EXPECT_EQ(policy.first(RoundTrip{100ms, 10ms}), 190ms);
+  EXPECT_EQ(policy.first(std::nullopt), 250ms);
+}
+
+TEST(RetryPolicy, PausesDoubleUpToTheCeiling) {
+  const RetryPolicy policy;
+  Duration pause = policy.first(RoundTrip{100ms, 0ms});
+  for (const Duration expected : {300ms, 600ms, 1200ms, 2000ms, 2000ms}) {
+    pause = policy.next(pause);
+    EXPECT_EQ(pause, expected);
+  }
+  EXPECT_EQ(policy.next(3s), 3s);
+  EXPECT_EQ(policy.next_after_refusal(20s), 30s);
+}
+
+}  // namespace
+}  // namespace godwit
