@@ -150,8 +150,7 @@ CertificatePayload raw_public_key(Bytes public_key) {
 
 std::optional<AuthMethod> own_method(const IkeIdentity& identity, const IkePeer& peer,
                                      bool peer_takes_ed25519) {
-  const bool can_sign = identity.key && peer_takes_ed25519;
-  if (can_sign && (peer.public_key || !peer.psk)) return AuthMethod::DigitalSignature;
+  if (identity.key && peer.public_key && peer_takes_ed25519) return AuthMethod::DigitalSignature;
   if (peer.psk) return AuthMethod::SharedKey;
   return std::nullopt;
 }

@@ -10,6 +10,13 @@
 namespace godwit::ike {
 namespace {
 
+using namespace std::chrono_literals;
+
+// Of two sessions that began at the same time one is given up when both ends surely have the
+// other, and what was under way has arrived.
+constexpr Duration settling_time = 3s;
+constexpr Duration longest_settling_time = 30s;
+
 constexpr Error replaced{Errc::BadState, "another session with the peer took its place"};
 constexpr Error begun_anew{Errc::BadState, "the peer has begun a new session"};
 
@@ -66,6 +73,7 @@ struct IkeEndpoint::State {
   void drain(Entry& entry, Instant now);
   void on(Entry& entry, SendDatagram& output, Instant now);
   void on(Entry& entry, IkeSession::Established& output, Instant now);
+  void on(Entry& entry, IkeSession::Confirmed& output, Instant now);
   void on(Entry& entry, IkeSession::RequestArrived& output, Instant now);
   void on(Entry& entry, ResponseReceived& output, Instant now);
   void on(Entry& entry, RequestFailed& output, Instant now);
@@ -173,6 +181,14 @@ void IkeEndpoint::State::on(Entry&, RequestFailed& output, Instant) {
   outputs.push(output);
 }
 
+void IkeEndpoint::State::on(Entry& entry, IkeSession::Confirmed&, Instant now) {
+  PeerSessions& all = peers[*entry->peer()];
+  if (all.used != &entry) return;
+  for (Entry* other : all.others) {
+    if ((*other)->role() == Role::Initiator) (*other)->retire(now + settling_time);
+  }
+}
+
 void IkeEndpoint::State::on(Entry& entry, IkeSession::RequestArrived& output, Instant) {
   const RequestId id{++next_request};
   requests[id] = {entry->own_spi(), output.message_id};
@@ -274,8 +290,12 @@ void IkeEndpoint::State::announce_child(Entry& entry, ChildSaReady& child, Child
 }
 
 void IkeEndpoint::State::retire(Entry& entry, Instant now) {
-  entry->retire(now);
+  Entry& used = *peers[*entry->peer()].used;
+  const bool settled = entry->role() == Role::Initiator && used->is_confirmed();
+  entry->retire(now + (settled ? settling_time : longest_settling_time));
   drain(entry, now);
+  if (!used->is_confirmed()) used->probe(now);
+  drain(used, now);
 }
 
 void IkeEndpoint::State::abandon(Entry& entry, Error reason, Instant now) {

@@ -320,6 +320,7 @@ void IkeSession::establish(const AuthContents& theirs) {
   ChildKeys keys = derive_child_keys(suite_.prf, keys_.d.bytes(), nonces_, aead_of(child_.suite));
   const bool initiator = role_ == Role::Initiator;
   outbound_ = child_.spi;
+  confirmed_ = initiator;
   state_ = State::Established;
   ends_at_.reset();
   if (theirs.window) requests_.set_peer_window(*theirs.window);

@@ -15,9 +15,6 @@ constexpr Duration request_give_up = 60s;
 // The peer of a session that ends may be gone already: it is told, not waited for.
 constexpr Duration closing_time = 3s;
 constexpr Duration lingering_time = 5s;
-// Both ends have both sessions long before this; then the one that lost goes.
-constexpr Duration retirement_of_initiator = 3s;
-constexpr Duration retirement_of_responder = 30s;
 
 }  // namespace
 
@@ -65,6 +62,10 @@ void IkeSession::handle_datagram(const IkeHeader& header, Bytes datagram, const 
   if (!opening_) return count(IkeDrop::UnexpectedExchange);
   const Result<MessageCipher::Opened> opened = opening_->open(header, datagram);
   if (!opened && opened.error().code == Errc::AuthFailed) return count(IkeDrop::NotAuthentic);
+  if (state_ == State::Established && header.exchange != ExchangeType::IkeAuth && !confirmed_) {
+    confirmed_ = true;
+    outputs_.push(Confirmed{});
+  }
   if (header.kind == MessageKind::Request) {
     handle_request(header, opened, path, now);
   } else {
@@ -335,10 +336,15 @@ void IkeSession::abandon(Error reason) {
   end(reason);
 }
 
-void IkeSession::retire(Instant now) {
-  retires_at_ = now + (role_ == Role::Initiator ? retirement_of_initiator
-                                                : retirement_of_responder);
+void IkeSession::retire(Instant at) {
+  retires_at_ = at;
   orphan_requests({Errc::BadState, "another session with the peer took its place"});
+}
+
+void IkeSession::probe(Instant now) {
+  if (state_ != State::Established || !requests_.has_room()) return;
+  transmit(ExchangeType::Informational, {}, std::nullopt,
+           RepeatSchedule{first_repeat(), longest_repeat, request_give_up}, now);
 }
 
 void IkeSession::end(Error reason) {

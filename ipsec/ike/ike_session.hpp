@@ -52,6 +52,7 @@ class IkeSession {
     ByteString mobility;
     bool initial_contact;
   };
+  struct Confirmed {};  // responder: the initiator has the session too
   struct RequestArrived {
     std::uint32_t message_id;
     std::vector<Notify> notifies;
@@ -64,8 +65,8 @@ class IkeSession {
   struct Ended {
     Error reason;
   };
-  using Output = std::variant<SendDatagram, Established, RequestArrived, ResponseReceived,
-                              RequestFailed, RequestOrphaned, Ended>;
+  using Output = std::variant<SendDatagram, Established, Confirmed, RequestArrived,
+                              ResponseReceived, RequestFailed, RequestOrphaned, Ended>;
 
   // We begin. `inbound`: the Child SA's SPI that the peer will send to.
   static std::unique_ptr<IkeSession> initiate(SessionContext& context, const IkePeer& peer,
@@ -91,9 +92,11 @@ class IkeSession {
   void rewrite(const AddressRewrite& change);
   void close(Error reason, Instant now);  // with a Delete where there is somebody to tell
   void abandon(Error reason);             // without
-  // Another session is used in its place: the initiator closes it soon, the responder waits for
-  // that. Whatever is still under way is taken meanwhile.
-  void retire(Instant now);
+  // Another session is used in its place. What is still under way is taken until `at`; then the
+  // initiator closes it, and a responder who was not told by then forgets it.
+  void retire(Instant at);
+  // Asks for a sign of life that nobody but the session waits for.
+  void probe(Instant now);
 
   State state() const { return state_; }
   Role role() const { return role_; }
@@ -103,6 +106,8 @@ class IkeSession {
   const Path& path() const { return path_; }
   std::optional<RoundTrip> rtt() const { return rtt_.estimate(); }
   bool can_move() const { return can_move_; }
+  // Both ends have it, as far as we can know.
+  bool is_confirmed() const { return confirmed_; }
   Spi inbound() const { return inbound_; }
   Spi outbound() const { return outbound_; }
   std::size_t unanswered_requests() const { return requests_.unanswered().size() + waiting_.size(); }
@@ -195,6 +200,7 @@ class IkeSession {
   Spi outbound_;
   EspAgreement child_{};
   bool can_move_ = false;
+  bool confirmed_ = false;
 
   RequestWindow requests_;
   AnswerWindow answers_;
