@@ -157,8 +157,7 @@ class GodwitRide:
     def _read_capture(self, capture, marker, moves, download, epoch, missed):
         hosts = {CH_ADDRESS} | {move.source for move in moves} | {moves[-1].destination}
         windows = {"before the first move": (download.began + 0.2, moves[0].left - 0.1),
-                   "after the last move": (moves[-1].came + 0.5,
-                                           min(download.ended, moves[-1].came + DWELL) - 0.1)}
+                   "after the last move": (moves[-1].came + 0.5, download.ended)}
         seen = {"frames": capture.frames, "missed_by_capture": missed, "kinds": capture.by_kind(),
                 "clear_text_bytes": capture.clear_text_bytes(hosts),
                 "marker_found": capture.count(marker), "full_size": {}, "wire_per_byte": {}}

@@ -5,6 +5,7 @@ import dataclasses
 import time
 
 BREAK, MAKE = "break before make", "make before break"
+_AROUND = 0.05  # seconds: what a round trip and a burst may take
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,13 +64,12 @@ def judge(moves, silence_between, end):
     """Fills in what the application noticed. silence_between(begin, end) gives the longest
     silence there as (length, begin, end); `end` is when observation ended."""
     for move, following in zip(moves, [*moves[1:], None]):
-        until = following.left if following else end
-        move.silence, began, ended = silence_between(move.left, until)
-        # A silence elsewhere in the window is not the move's: only what covers it counts as
-        # time without a network.
-        covers = began <= move.came and ended >= move.left
-        gone = max(0.0, min(ended, move.came) - max(began, move.left)) if covers else 0.0
+        move.silence, began, ended = silence_between(move.left, following.left if following else end)
+        # Only what the silence shares with the time without a network is not the move's fault.
+        gone = max(0.0, min(ended, move.came) - max(began, move.left))
         move.stall = move.silence - gone
+        # Later silences have other reasons; the first byte ends the one around the move.
+        _, _, ended = silence_between(move.left, move.came + _AROUND)
         move.first_byte = max(0.0, ended - move.came)
 
 

@@ -20,11 +20,11 @@ import sys
 import tempfile
 import time
 
-from netlink import Netlink
+from netlink import LinkWatch, Netlink
 
 CH_ADDRESS = "10.71.9.2"
-NETWORKS = {"A": {"device": "ua", "prefix": "10.71.1.", "gateway": "10.71.1.1"},
-            "B": {"device": "ub", "prefix": "10.71.2.", "gateway": "10.71.2.1"}}
+NETWORKS = {"A": {"device": "ua", "port": "ra", "prefix": "10.71.1.", "gateway": "10.71.1.1"},
+            "B": {"device": "ub", "port": "rb", "prefix": "10.71.2.", "gateway": "10.71.2.1"}}
 STATE = os.path.join(tempfile.gettempdir(), "godwit-lab")
 
 _NOT_PREFERRED = 100000  # the metric of a default route that waits behind another
@@ -293,6 +293,7 @@ class Lab(Namespaces):
                                   str(int(queue)), "--loss", str(loss), "--seed", str(seed)]
         self.wire = None
         self.netlink = None
+        self._ports = {}    # network -> LinkWatch of the router's end of its cable
         self.attached = {}  # network -> (address, metric of its default route)
         self._metric = _NOT_PREFERRED
 
@@ -316,11 +317,14 @@ class Lab(Namespaces):
                                  stdout=subprocess.PIPE, text=True)
             self.wire = Wire(process)
         self.netlink = Netlink(self.mh)
+        self._ports = {name: LinkWatch(self.rt, network["port"])
+                       for name, network in NETWORKS.items()}
         self.attach("A", 2)
 
     def lift(self):
-        if self.netlink:
-            self.netlink.close()
+        for watch in (self.netlink, *self._ports.values()):
+            if watch:
+                watch.close()
 
     def _configure_router(self):
         for device, address in (("ra", "10.71.1.1/24"), ("rb", "10.71.2.1/24"),
@@ -341,11 +345,14 @@ class Lab(Namespaces):
         return NETWORKS[network]["prefix"] + str(host)
 
     def attach(self, network, host):
-        """The cable is plugged in and an address leased; preferred only if it is the only one."""
+        """The cable is plugged in; once the router's end works, an address is leased. Preferred
+        only if it is the only one."""
         place = NETWORKS[network]
         address = self.address(network, host)
         metric = _NOT_PREFERRED if self.attached else self._next_metric()
+        self._ports[network].forget()
         self.netlink.link_up(place["device"])
+        self._ports[network].wait_until_running()
         self.netlink.add_address(place["device"], address + "/24")
         self.netlink.add_default_route(place["device"], place["gateway"], metric)
         self.attached[network] = (address, metric)

@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 import threading
+import time
 
 _CLONE_NEWNET = 0x40000000
 _RTM_NEWLINK, _RTM_NEWADDR, _RTM_DELADDR, _RTM_NEWROUTE, _RTM_DELROUTE = 16, 20, 21, 24, 25
@@ -121,6 +122,49 @@ class Netlink:
         error = -struct.unpack_from("=i", answer, 16)[0]
         if error:
             raise OSError(error, f"{what}: {os.strerror(error)}")
+
+
+class LinkWatch:
+    """Says when a device of a namespace can carry packets. The kernel lets a queue run only some
+    time after the carrier is there; what is sent before is lost."""
+
+    _RTMGRP_LINK = 1
+    _IFF_RUNNING = 0x40
+
+    def __init__(self, namespace, device):
+        self._socket = in_namespace(
+            namespace,
+            lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE))
+        self._socket.bind((0, self._RTMGRP_LINK))
+        self._index = in_namespace(namespace, lambda: socket.if_nametoindex(device))
+        self._device = device
+
+    def close(self):
+        self._socket.close()
+
+    def forget(self):
+        """What was said until now does not count."""
+        self._socket.setblocking(False)
+        try:
+            while True:
+                self._socket.recv(65536)
+        except BlockingIOError:
+            pass
+
+    def wait_until_running(self, patience=5.0):
+        deadline = time.monotonic() + patience
+        while True:
+            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                messages = self._socket.recv(65536)
+            except TimeoutError:
+                raise OSError(f"{self._device} does not come up within {patience} s") from None
+            while len(messages) >= 32:
+                length, kind = struct.unpack_from("=IH", messages)
+                _, _, index, flags = struct.unpack_from("=BxHiI", messages, 16)
+                if kind == _RTM_NEWLINK and index == self._index and flags & self._IFF_RUNNING:
+                    return
+                messages = messages[(length + 3) & ~3:]
 
 
 def _attribute(kind, value):
