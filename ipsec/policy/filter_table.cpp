@@ -62,6 +62,7 @@ const Filter* FilterTable::match_outbound(const FiveTuple& flow) const {
 }
 
 std::size_t FilterTable::rewrite(PeerId peer, const AddressRewrite& change) {
+  displaced_.clear();
   const auto found = peers_.find(peer);
   if (found == peers_.end() || change.from == change.to) return 0;
   PeerRows& mine = found->second;

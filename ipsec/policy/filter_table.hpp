@@ -40,7 +40,7 @@ class FilterTable {
   // already is taken out instead: nobody takes over another's connection by moving. Grace that
   // led to `from` leads to `to`.
   std::size_t rewrite(PeerId peer, const AddressRewrite& change);
-  // The rows that were taken out, as they were before, since the last call.
+  // The rows that the last rewrite took out, as they were before; each is told once.
   std::vector<Filter> take_displaced();
 
   // All rows of the peer name this SA: after a rekey, or a new session (S12 keeps it otherwise).

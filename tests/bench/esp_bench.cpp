@@ -2,17 +2,17 @@
 // thread's CPU time. Raw Botan, used as sparingly as its interface allows, stands beside it.
 //
 //   esp_bench [--json FILE]
-#include <time.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -91,9 +91,7 @@ EspKeys keys_of(AeadAlgorithm algorithm) {
 }
 
 void expect(bool condition, const char* what) {
-  if (condition) return;
-  std::fprintf(stderr, "esp_bench: %s\n", what);
-  std::exit(1);
+  if (!condition) throw std::runtime_error{what};
 }
 
 std::string label(AeadAlgorithm algorithm, const char* what, std::size_t size) {
@@ -317,7 +315,7 @@ void write_json(const std::vector<Row>& rows, const char* path) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const char* json = nullptr;
   if (argc == 3 && std::strcmp(argv[1], "--json") == 0) {
     json = argv[2];
@@ -340,4 +338,7 @@ int main(int argc, char** argv) {
   bench_filters(rows);
   print(rows);
   if (json != nullptr) write_json(rows, json);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "esp_bench: %s\n", error.what());
+  return 1;
 }

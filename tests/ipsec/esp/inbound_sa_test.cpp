@@ -24,13 +24,16 @@ std::uint64_t allocations = 0;
 }
 #if GODWIT_COUNTS_ALLOCATIONS
 extern "C" {
-void* __libc_malloc(std::size_t size);                     // NOLINT(bugprone-reserved-identifier)
-void* __libc_calloc(std::size_t count, std::size_t size);  // NOLINT(bugprone-reserved-identifier)
-void* malloc(std::size_t size) noexcept {
+// NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming): glibc's names
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+// NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming)
+// Visible, or operator new in libstdc++ would not find them.
+[[gnu::visibility("default")]] void* malloc(std::size_t size) noexcept {
   ++allocations;
   return __libc_malloc(size);
 }
-void* calloc(std::size_t count, std::size_t size) noexcept {
+[[gnu::visibility("default")]] void* calloc(std::size_t count, std::size_t size) noexcept {
   ++allocations;
   return __libc_calloc(count, size);
 }
