@@ -35,6 +35,12 @@ u32_t LwipHooks::isn(const FiveTuple& flow) {
 
 u32_t LwipHooks::random() { return LwipState::current_owner().rng_.next_u32(); }
 
+void LwipHooks::input_done(tcp_pcb* pcb) {
+  if (ConnectionRecord* record = ConnectionRecord::of(pcb)) {
+    LwipState::current_owner().send_later(*record);
+  }
+}
+
 err_t LwipHooks::transmit(netif* interface, pbuf* chain) {
   LwipStack& stack = static_cast<LwipStack::AddressNetif*>(interface->state)->stack;
   if (chain->tot_len > interface->mtu) {
@@ -149,6 +155,8 @@ netif* godwit_lwip_route6(const ip6_addr_t* source, const ip6_addr_t*) {
   const godwit::IpAddress address = godwit::from_lwip(*source);
   return godwit::LwipHooks::route(&address, false);
 }
+
+void godwit_lwip_input_done(tcp_pcb* pcb) { godwit::LwipHooks::input_done(pcb); }
 
 u32_t godwit_lwip_isn(const ip_addr_t* local, u16_t local_port, const ip_addr_t* remote,
                       u16_t remote_port) {

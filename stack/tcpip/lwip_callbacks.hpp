@@ -21,6 +21,7 @@ struct LwipHooks {
   static netif* route(const IpAddress* source, bool v4);
   static u32_t isn(const FiveTuple& flow);
   static u32_t random();
+  static void input_done(tcp_pcb* pcb);
   static err_t transmit(netif* interface, pbuf* chain);
 
   static err_t connected(void* socket, tcp_pcb* pcb, err_t);

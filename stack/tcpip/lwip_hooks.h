@@ -6,6 +6,7 @@
 #include "lwip/ip_addr.h"
 
 struct netif;
+struct tcp_pcb;
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,6 +17,8 @@ struct netif* godwit_lwip_route6(const ip6_addr_t* source, const ip6_addr_t* des
 /* RFC 6528. */
 u32_t godwit_lwip_isn(const ip_addr_t* local, u16_t local_port, const ip_addr_t* remote,
                       u16_t remote_port);
+/* A segment was taken in; what it makes possible is sent at the end of the turn. */
+void godwit_lwip_input_done(struct tcp_pcb* pcb);
 #ifdef __cplusplus
 }
 #endif

@@ -15,6 +15,7 @@
 #define LWIP_HOOK_IP6_ROUTE(source, destination) godwit_lwip_route6((source), (destination))
 #define LWIP_HOOK_TCP_ISN(local, local_port, remote, remote_port) \
   godwit_lwip_isn((local), (local_port), (remote), (remote_port))
+#define LWIP_HOOK_TCP_INPUT_DONE(pcb) godwit_lwip_input_done(pcb)
 
 /* --- memory: the allocator, no fixed pools; what a connection may hold is bounded by windows -- */
 
@@ -108,8 +109,8 @@
 /* RFC 6928. */
 #define LWIP_TCP_CALC_INITIAL_CWND(mss) \
   ((tcpwnd_size_t)LWIP_MIN(10U * (mss), LWIP_MAX(2U * (mss), 14600U)))
-/* A receiver that takes packets in batches acknowledges once for a batch. */
-#define LWIP_TCP_SLOW_START_SEGMENTS 64
+/* A receiver that takes packets in batches acknowledges once for a batch: up to so many. */
+#define LWIP_TCP_SLOW_START_SEGMENTS 256
 /* Delayed ACK 25 ms; the RTT is measured in ticks of 50 ms, which makes the shortest
    retransmission timeout 150 ms. Faster ticks would shorten that to below what delayed ACKs and
    a busy host need, and cost a walk over all connections each. */
