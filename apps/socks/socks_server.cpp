@@ -58,7 +58,9 @@ class SocksSession {
     }
     auto reached = co_await (connector_.connect(*destination_) || pause(connect_patience));
     SocksResult result = SocksFailure{SocksReply::HostUnreachable, "no connection within 60 s"};
-    if (reached.index() == 0) result = std::move(std::get<0>(reached));
+    // Asio flattens the variant: either outcome of connect(), or the pause's.
+    if (auto* connection = std::get_if<SocksConnection>(&reached)) result = std::move(*connection);
+    if (auto* failure = std::get_if<SocksFailure>(&reached)) result = std::move(*failure);
     if (auto* connection = std::get_if<SocksConnection>(&result)) {
       handshake_.handle_connected(connection->bound);
       co_await carry_out();
