@@ -82,6 +82,21 @@ class Watcher:
                                        stdout=subprocess.PIPE, text=True)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
+        self._wait_until_connected()
+
+    def _wait_until_connected(self):
+        """What happens from here on is seen: it asks as soon as it is connected."""
+        folder = f"/proc/{self._process.pid}"
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            with open(f"{folder}/comm") as comm:
+                started = comm.read().strip() == "godwit"
+            if started and any(os.readlink(f"{folder}/fd/{fd}").startswith("socket:")
+                               for fd in os.listdir(f"{folder}/fd")):
+                time.sleep(0.1)
+                return
+            time.sleep(0.01)
+        raise LabError("godwit watch does not connect")
 
     def _read(self):
         for line in self._process.stdout:
@@ -105,12 +120,15 @@ class Watcher:
             move.completed = completed[0] if completed else None
 
 
-def configure_pair(lab, publish=((80, "127.0.0.1:8080"),), suite="esp aes256gcm16"):
+PROTECT = {"protect": "any", "with": "esp aes256gcm16"}
+
+
+def configure_pair(lab, publish=((80, "127.0.0.1:8080"),), policy=(PROTECT,)):
     """Two hosts that know each other's keys: (mobile, correspondent). The mobile one has the
     SOCKS proxy, the correspondent hands its published ports to services on its loopback."""
     mobile, correspondent = Host(lab, lab.mh, "mh"), Host(lab, lab.ch, "ch")
     keys = {host.name: host.init() for host in (mobile, correspondent)}
-    policy = [{"protect": "any", "with": suite}]
+    policy = list(policy)
     mobile.configure(socks={"listen": SOCKS}, policy=policy,
                      peers=[{"name": "ch", "addresses": [CH_ADDRESS], "key": keys["ch"]}])
     correspondent.configure(publish=[{"port": port, "to": to} for port, to in publish],
