@@ -18,7 +18,7 @@ struct LwipStack::AddressNetif {
 
   LwipStack& stack;
   const IpAddress address;
-  netif interface{};
+  netif interface {};
 };
 
 }  // namespace godwit

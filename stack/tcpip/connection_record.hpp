@@ -30,7 +30,7 @@ struct ConnectionRecord {
   std::size_t owner_index = 0;  // in the owner's list
   bool output_wanted = false;
   bool deprecated = false;
-  bool moved = false;  // and nothing has got through since
+  bool moved = false;            // and nothing has got through since
   std::uint16_t mss_agreed = 0;  // before any move
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;

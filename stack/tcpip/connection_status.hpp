@@ -19,7 +19,7 @@ struct ConnectionStatus {
   std::uint64_t bytes_in = 0;  // payload in order, and payload the other side acknowledged
   std::uint64_t bytes_out = 0;
   unsigned moves = 0;
-  Duration longest_stall{};    // from the loss of the address, or the move, to the next progress
+  Duration longest_stall{};  // from the loss of the address, or the move, to the next progress
 };
 
 // An owned connection is gone for good: not even TIME-WAIT is left of it.

@@ -89,8 +89,8 @@ void LwipHooks::failed(void* arg, err_t error) {
       return socket.failed({Errc::SystemFailure, "the other host reset the connection"});
     case ERR_CLSD: return socket.closed();
     default:
-      return socket.failed(socket.stack_.ending_.value_or(
-          Error{Errc::Exhausted, "the other host does not answer"}));
+      return socket.failed(
+          socket.stack_.ending_.value_or(Error{Errc::Exhausted, "the other host does not answer"}));
   }
 }
 

@@ -169,12 +169,12 @@ void LwipStack::input(Packet packet, Instant now, ChecksumState checksums) {
 
   arm();
   // The IPv4 header's checksum was verified by parse().
-  NETIF_SET_CHECKSUM_CTRL(&to->interface,
-                          checksums == ChecksumState::Verified
-                              ? NETIF_CHECKSUM_ENABLE_ALL & ~(NETIF_CHECKSUM_CHECK_IP |
-                                                              NETIF_CHECKSUM_CHECK_TCP |
-                                                              NETIF_CHECKSUM_CHECK_UDP)
-                              : NETIF_CHECKSUM_ENABLE_ALL & ~NETIF_CHECKSUM_CHECK_IP);
+  NETIF_SET_CHECKSUM_CTRL(
+      &to->interface,
+      checksums == ChecksumState::Verified
+          ? NETIF_CHECKSUM_ENABLE_ALL &
+                ~(NETIF_CHECKSUM_CHECK_IP | NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP)
+          : NETIF_CHECKSUM_ENABLE_ALL & ~NETIF_CHECKSUM_CHECK_IP);
   pbuf* buffer = nullptr;
   if (lender_.lent() < most_lent) {
     buffer = lender_.lend(std::move(packet));
@@ -332,10 +332,11 @@ void LwipStack::end_the_unanswered() {
     } else if (!record->unanswered_since) {
       record->unanswered_since = now_;
     }
-    const Duration silent = record->unanswered_since ? now_ - *record->unanswered_since : Duration{};
+    const Duration silent =
+        record->unanswered_since ? now_ - *record->unanswered_since : Duration{};
     const bool opening = pcb->state == SYN_SENT;
-    const bool goes_on = opening ? silent < most_connecting
-                                 : record->owner || silent < config_.give_up_after;
+    const bool goes_on =
+        opening ? silent < most_connecting : record->owner || silent < config_.give_up_after;
     if (!goes_on) {
       given_up.push_back(pcb);
       continue;
@@ -390,8 +391,8 @@ void LwipStack::abort(tcp_pcb* pcb, Error reason) {
 std::optional<std::uint16_t> LwipStack::free_port(const FiveTuple& wanted) const {
   FiveTuple flow = wanted;
   for (unsigned attempt = 0; attempt < port_attempts; ++attempt) {
-    flow.local.port = static_cast<std::uint16_t>(
-        first_ephemeral + rng_.below(last_ephemeral - first_ephemeral + 1));
+    flow.local.port = static_cast<std::uint16_t>(first_ephemeral +
+                                                 rng_.below(last_ephemeral - first_ephemeral + 1));
     if (connections_.find(flow) == nullptr) return flow.local.port;
   }
   return std::nullopt;

@@ -131,15 +131,15 @@ class LwipStack {
   std::vector<ConnectionRecord*> send_later_;
   std::map<StackDrop, std::uint64_t> drops_;
   std::function<void()> activity_;
-  std::optional<Error> ending_;   // why lwIP is being told to abort
+  std::optional<Error> ending_;  // why lwIP is being told to abort
   Instant now_{};
   // lwIP's tick counter stands for this instant, when asleep.
   Instant ticked_until_{};
   std::optional<Instant> wake_;  // the next tick; none: nothing to time
   unsigned ticks_ = 0;
-  unsigned relieved_at_ = 0;     // looked for memory to give up, once a tick at most
-  bool asleep_ = true;           // no regular ticks
-  bool woken_blindly_ = false;   // by a call outside of a turn: how late it was, is not known yet
+  unsigned relieved_at_ = 0;    // looked for memory to give up, once a tick at most
+  bool asleep_ = true;          // no regular ticks
+  bool woken_blindly_ = false;  // by a call outside of a turn: how late it was, is not known yet
   bool in_turn_ = false;
   bool turn_wanted_ = false;
 };

@@ -285,8 +285,7 @@ TcpAcceptor::TcpAcceptor(LwipStack& stack, std::uint16_t port)
 
 Result<std::unique_ptr<TcpAcceptor>> TcpAcceptor::listen(LwipStack& stack,
                                                          std::optional<IpAddress> local,
-                                                         std::uint16_t port,
-                                                         std::uint8_t backlog) {
+                                                         std::uint16_t port, std::uint8_t backlog) {
   if (port == 0) return Error{Errc::Malformed, "listen on a port from 1 to 65535"};
   if (local && !stack.has_address(*local)) {
     return Error{Errc::NotFound, "the local address is not one of the stack's"};

@@ -68,7 +68,7 @@ class TcpSocket {
 
   // What has been written and not yet acknowledged by the other side.
   std::size_t unacknowledged() const;
-  Endpoint local() const;   // the present one: a move changes it
+  Endpoint local() const;  // the present one: a move changes it
   Endpoint remote() const;
 
  private:
@@ -99,10 +99,10 @@ class TcpSocket {
   tcp_pcb* pcb_ = nullptr;
   ConnectionRecord* record_ = nullptr;
   std::optional<FiveTuple> last_flow_;  // once there is no record any more
-  pbuf* unread_ = nullptr;    // linked by `next`
+  pbuf* unread_ = nullptr;              // linked by `next`
   pbuf* last_unread_ = nullptr;
-  std::size_t offset_ = 0;    // read of the first
-  std::size_t room_ = 0;      // left in the last, when it is shared
+  std::size_t offset_ = 0;  // read of the first
+  std::size_t room_ = 0;    // left in the last, when it is shared
   std::size_t readable_ = 0;
   State state_ = State::Connecting;
   bool close_when_open_ = false;

@@ -115,7 +115,8 @@ Status UdpSocket::send(Bytes payload) {
 Status UdpSocket::send_to(Bytes payload, const Endpoint& to) {
   stack_.enter();
   const ip_addr_t address = to_lwip(to.address);
-  if (!IP_IS_ANY_TYPE_VAL(pcb_->local_ip) && IP_IS_V6_VAL(pcb_->local_ip) != IP_IS_V6_VAL(address)) {
+  if (!IP_IS_ANY_TYPE_VAL(pcb_->local_ip) &&
+      IP_IS_V6_VAL(pcb_->local_ip) != IP_IS_V6_VAL(address)) {
     return to_status(ERR_RTE);
   }
   const netif* out = ip_route(&pcb_->local_ip, &address);
@@ -141,8 +142,8 @@ std::optional<UdpSocket::Received> UdpSocket::receive_from(MutableBytes into) {
   waiting_.pop_front();
   const std::size_t size = first.datagram->tot_len;
   if (!into.empty()) {
-    pbuf_copy_partial(first.datagram, into.data(),
-                      static_cast<u16_t>(std::min(size, into.size())), 0);
+    pbuf_copy_partial(first.datagram, into.data(), static_cast<u16_t>(std::min(size, into.size())),
+                      0);
   }
   pbuf_free(first.datagram);
   return Received{size, first.from, first.to};

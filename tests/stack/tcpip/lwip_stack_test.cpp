@@ -97,8 +97,9 @@ TEST(LwipStack, CountsWhatItDropsByReason) {
     rewrite_destination(packet.bytes(), datagram, address("203.0.113.99"));
   });
   give([](Packet& packet) { packet.bytes()[packet.size() - 1] ^= 1; });
-  EXPECT_THAT(hosts.b.drops(), ElementsAre(Pair(StackDrop::NotForUs, 1), Pair(StackDrop::Malformed, 1),
-                                           Pair(StackDrop::BadChecksum, 1)));
+  EXPECT_THAT(hosts.b.drops(),
+              ElementsAre(Pair(StackDrop::NotForUs, 1), Pair(StackDrop::Malformed, 1),
+                          Pair(StackDrop::BadChecksum, 1)));
 }
 
 TEST(LwipStack, TrustsAChecksumThatWasVerified) {
@@ -116,8 +117,8 @@ TEST(LwipStack, TrustsAChecksumThatWasVerified) {
 
 TEST(LwipStack, AnswersAPing) {
   TwoHosts hosts;
-  ByteString echo{0x45, 0, 0, 28, 0, 1, 0, 0, 64, 1, 0, 0, 192, 0, 2, 7, 203, 0, 113, 5,
-                  8,    0, 0, 0,  0, 9, 0, 1};
+  ByteString echo{0x45, 0, 0,   28, 0,   1, 0, 0, 64, 1, 0, 0, 192, 0,
+                  2,    7, 203, 0,  113, 5, 8, 0, 0,  0, 0, 9, 0,   1};
   const auto put = [&](std::size_t at, std::uint16_t value) {
     echo[at] = static_cast<std::uint8_t>(value >> 8);
     echo[at + 1] = static_cast<std::uint8_t>(value);
@@ -147,8 +148,8 @@ TEST(LwipStack, IgnoresNeighbourDiscoveryAndFragments) {
   put_address(24, address("2001:db8::1"));
   advertisement[40] = 134;
   stack.input(Packet::copy_of(advertisement), Instant{1s});
-  ByteString fragment{0x45, 0, 0, 28, 0, 1, 0x20, 0, 64, 17, 0, 0, 192, 0, 2, 7, 192, 0, 2, 1,
-                      0,    1, 0, 2,  0, 8, 0,    0};
+  ByteString fragment{0x45, 0, 0,   28, 0, 1, 0x20, 0, 64, 17, 0, 0, 192, 0,
+                      2,    7, 192, 0,  2, 1, 0,    1, 0,  2,  0, 8, 0,   0};
   const std::uint16_t sum = internet_checksum(Bytes{fragment}.first(20));
   fragment[10] = static_cast<std::uint8_t>(sum >> 8);
   fragment[11] = static_cast<std::uint8_t>(sum);
@@ -169,7 +170,8 @@ TEST(LwipStack, ManyStacksLiveBesideEachOther) {
     ASSERT_TRUE(stacks.back()->add_address(address("192.0.2.1"), 1500));
     acceptors.push_back(std::move(*TcpAcceptor::listen(*stacks.back(), std::nullopt, 80)));
   }
-  const auto socket = TcpSocket::connect(*stacks[3], address("192.0.2.1"), {address("192.0.2.9"), 1});
+  const auto socket =
+      TcpSocket::connect(*stacks[3], address("192.0.2.1"), {address("192.0.2.9"), 1});
   EXPECT_EQ(stacks[3]->connections().size(), 1u);
   EXPECT_EQ(stacks[4]->connections().size(), 0u);
   EXPECT_THAT(stacks[4]->output(), IsEmpty());

@@ -88,7 +88,8 @@ TEST(TcpSocket, OutputHasRoomForHeadersAndTrailer) {
   TwoHosts hosts;
   bool room = true;
   hosts.a_to_b.on_packet = [&](Packet& packet) {
-    room = room && packet.front_room() >= Packet::headroom && packet.back_room() >= Packet::tailroom;
+    room =
+        room && packet.front_room() >= Packet::headroom && packet.back_room() >= Packet::tailroom;
     return true;
   };
   Connection c{hosts};

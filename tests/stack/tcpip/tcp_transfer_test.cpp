@@ -36,8 +36,10 @@ TEST(TcpTransfer, LosesNothingWhateverTheWireDoes) {
     const auto nuisance = [&](Packet& packet) {
       const auto dice = hosts.random() % 100;
       if (dice < 2) {  // out of order: it comes with a later one
-        if (!held.empty()) std::swap(held.front(), packet);
-        else held.push_back(Packet::copy_of(packet.bytes()));
+        if (!held.empty())
+          std::swap(held.front(), packet);
+        else
+          held.push_back(Packet::copy_of(packet.bytes()));
       }
       return dice != 99;
     };

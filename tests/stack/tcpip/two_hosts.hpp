@@ -37,7 +37,7 @@ class SeededRng : public Rng {
 inline LwipConfig test_config() {
   LwipConfig config;
   config.isn_hash = [](const FiveTuple& flow) {
-    return static_cast<std::uint32_t>(std::hash<FiveTuple>{}(flow) * 2654435761u);
+    return static_cast<std::uint32_t>(std::hash<FiveTuple>{}(flow)*2654435761u);
   };
   return config;
 }
@@ -83,6 +83,7 @@ class TwoHosts {
     now = std::max(now, *next);
     while (!under_way_.empty() && under_way_.begin()->first <= now) {
       auto first = under_way_.extract(under_way_.begin());
+      if (on_arrival) on_arrival(*first.mapped().to, first.mapped().packet);
       first.mapped().to->input(std::move(first.mapped().packet), now);
     }
     turn_both();
@@ -127,6 +128,7 @@ class TwoHosts {
   LwipStack b;
   Wire a_to_b;
   Wire b_to_a;
+  std::function<void(LwipStack& to, Packet&)> on_arrival;
 
  private:
   struct UnderWay {
@@ -191,15 +193,11 @@ class Transfer {
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
-  bool done() const { return received_ == total_; }
-  std::uint64_t sent() const { return sent_; }
-  std::uint64_t received() const { return received_; }
-  std::uint64_t wrong() const { return wrong_; }
-
- private:
+  // For a test that has two transfers on one pair of sockets.
   void pump() {
     while (sent_ < total_) {
-      const std::size_t count = std::min<std::uint64_t>({total_ - sent_, from_.writable(), 1 << 16});
+      const std::size_t count =
+          std::min<std::uint64_t>({total_ - sent_, from_.writable(), 1 << 16});
       if (count == 0) return;
       for (std::size_t i = 0; i < count; ++i) buffer_[i] = pattern(sent_ + i);
       sent_ += from_.write(Bytes{buffer_}.first(count));
@@ -213,7 +211,12 @@ class Transfer {
       received_ += count;
     }
   }
+  bool done() const { return received_ == total_; }
+  std::uint64_t sent() const { return sent_; }
+  std::uint64_t received() const { return received_; }
+  std::uint64_t wrong() const { return wrong_; }
 
+ private:
   TcpSocket& from_;
   TcpSocket& to_;
   const std::uint64_t total_;

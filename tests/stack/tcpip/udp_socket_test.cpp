@@ -84,9 +84,7 @@ TEST(UdpSocket, ConnectedSocketsMove) {
   auto client = std::move(*UdpSocket::connect(hosts.a, hosts.a_address, {hosts.b_address, 53}));
   const FiveTuple flow{IpProtocol::Udp, client->local(), *client->remote()};
   EXPECT_TRUE(hosts.a.connections().own(flow, peer));
-  EXPECT_EQ(hosts.a.connections()
-                .rewrite(peer, {Side::Local, hosts.a_address, second})
-                .connections,
+  EXPECT_EQ(hosts.a.connections().rewrite(peer, {Side::Local, hosts.a_address, second}).connections,
             1u);
   hosts.a.connections().retransmit_now(peer);
   hosts.a.remove_address(hosts.a_address);
