@@ -139,6 +139,20 @@ void Datapath::drop_waiting(PeerId peer) {
   drops_.count(DropReason::WaitingExpired, waiting_.release(peer).size());
 }
 
+void Datapath::rewrite_waiting(PeerId peer, const AddressRewrite& change) {
+  if (change.from.family() != change.to.family()) return drop_waiting(peer);
+  waiting_.for_each(peer, [&](Packet& packet) {
+    auto datagram = IpDatagram::parse(packet.bytes());
+    if (!datagram) return;
+    if (change.side == Side::Local && datagram->source == change.from) {
+      rewrite_source(packet.bytes(), *datagram, change.to);
+    }
+    if (change.side == Side::Remote && datagram->destination == change.from) {
+      rewrite_destination(packet.bytes(), *datagram, change.to);
+    }
+  });
+}
+
 // --- inbound ----------------------------------------------------------------------------------
 
 void Datapath::inbound(Packet packet, Instant now) {

@@ -69,6 +69,8 @@ class Datapath {
   // An SA of this peer stands: what waited goes out.
   void release_waiting(PeerId peer, Instant now);
   void drop_waiting(PeerId peer);
+  // What waits leaves from another address than it was made for.
+  void rewrite_waiting(PeerId peer, const AddressRewrite& change);
   void handle_timeout(Instant now);
 
   // --- outputs

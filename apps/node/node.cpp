@@ -199,16 +199,46 @@ void Node::carry_out(const AddressPreferred& preferred, Instant now) {
 // The order of S4 and S5: connections are marked, the route gives way to the tunnel entry, then
 // the peers are told. IPsec is told nothing. Watchers hear it last.
 void Node::carry_out(const AddressDeprecated& deprecated, Instant now) {
-  stack_.connections().deprecate(deprecated.address);
-  routes_.remove_direct(deprecated.address);
-  if (deprecated.successor) {
-    mobility_.handle_address_change(deprecated.address, *deprecated.successor,
-                                    deprecated.old_path, deprecated.held_until, now);
+  const auto& [address, successor, old_path, held_until] = deprecated;
+  stack_.connections().deprecate(address);
+  routes_.remove_direct(address);
+  if (successor) {
+    restart_attempts(address, *successor, now);
+    mobility_.handle_address_change(address, *successor, old_path, held_until, now);
   } else {
-    mobility_.handle_address_lost(deprecated.address, deprecated.held_until, now);
+    mobility_.handle_address_lost(address, held_until, now);
   }
   settle_mobility(now);
-  publish(AddressDeprecatedEvent{deprecated.address, deprecated.successor}, now);
+  release_if_free(address);
+  publish(AddressDeprecatedEvent{address, successor}, now);
+}
+
+// An address is free when no peer stands on it and no session is being set up from it.
+void Node::release_if_free(const IpAddress& address) {
+  const bool attempted = std::ranges::any_of(peers_, [&](const Peer& peer) {
+    return peer.connecting && peer.connecting->path.local.address == address;
+  });
+  if (!attempted && !mobility_.peers().anybody_stands_at(address)) addresses_.release(address);
+}
+
+// The other side knows nothing of connections whose first packet still waits here, so they need
+// no migration: they and the handshake simply go on from the new address.
+void Node::restart_attempts(const IpAddress& old, const IpAddress& successor, Instant now) {
+  for (Peer& peer : peers_) {
+    if (!peer.connecting || peer.connecting->path.local.address != old) continue;
+    if (ike_.is_established(peer.id)) continue;
+    const Peer::Attempt before = *peer.connecting;
+    peer.connecting.reset();
+    ike_.close(peer.id, now);
+    settle_ike(now);
+    const AddressRewrite change{Side::Local, old, successor};
+    filters_.rewrite(peer.id, change);
+    stack_.connections().rewrite(peer.id, change);
+    datapath_.rewrite_waiting(peer.id, change);
+    Path path = before.path;
+    path.local.address = successor;
+    start_session(peer, {path, before.suite}, now);
+  }
 }
 
 void Node::carry_out(const AddressRemoved& removed, Instant now) {
@@ -318,7 +348,7 @@ void Node::carry_out(const MobilityService::PeerLost& lost, Instant now) {
 }
 
 void Node::carry_out(const MobilityService::AddressReleased& released, Instant now) {
-  addresses_.release(released.address);
+  release_if_free(released.address);
   settle_addresses(now);
 }
 
@@ -348,7 +378,7 @@ void Node::carry_out(ike::ChildSaReady& ready, Instant now) {
     return;
   }
   sas_.insert(std::move(pair));
-  peer.connecting = false;
+  peer.connecting.reset();
   filters_.rebind(peer.id, ready.inbound);
   if (path) {
     directory_.is_at(peer.id, path->remote.address);
@@ -396,6 +426,10 @@ void Node::carry_out(ike::RequestFailed& failed, Instant now) {
 }
 
 void Node::carry_out(ike::SessionClosed& closed, Instant now) {
+  // An attempt that restart_attempts() gave up: there is nothing yet that could end.
+  const bool given_up = !peer_of(closed.peer).connecting && sas_.newest_of(closed.peer) == nullptr &&
+                        !directory_.present_address_of(closed.peer);
+  if (given_up) return;
   mobility_.remove_peer(closed.peer, now);
   end_peer(closed.peer, now);
   settle_mobility(now);
@@ -409,7 +443,7 @@ void Node::tell_round_trip(PeerId peer) {
 }
 
 void Node::end_peer(PeerId id, Instant now) {
-  peer_of(id).connecting = false;
+  peer_of(id).connecting.reset();
   peer_of(id).can_move = false;
   datapath_.drop_waiting(id);
   stack_.connections().abort(id);
@@ -453,12 +487,16 @@ void Node::carry_out(Datapath::IkeReceived& received, Instant now) {
 void Node::carry_out(Datapath::SaWanted& wanted, Instant now) {
   Peer& peer = peer_of(wanted.peer);
   if (peer.connecting || sas_.newest_of(peer.id) != nullptr) return;
-  peer.connecting = true;
   const Path path{{wanted.local, Datapath::ike_port},
                   {wanted.remote, Datapath::ike_port},
                   std::nullopt};
-  publish(PeerConnecting{peer.id, path}, now);
-  const Status started = ike_.connect(peer.id, path, wanted.suite, now);
+  start_session(peer, {path, wanted.suite}, now);
+}
+
+void Node::start_session(Peer& peer, const Peer::Attempt& attempt, Instant now) {
+  peer.connecting = attempt;
+  publish(PeerConnecting{peer.id, attempt.path}, now);
+  const Status started = ike_.connect(peer.id, attempt.path, attempt.suite, now);
   settle_ike(now);
   if (!started) {
     end_peer(peer.id, now);

@@ -92,7 +92,11 @@ class Node {
     PeerId id;
     PeerConfig config;
     bool can_move = false;
-    bool connecting = false;
+    struct Attempt {  // a session that is being set up
+      Path path;
+      EspSuite suite;
+    };
+    std::optional<Attempt> connecting{};
     unsigned moves = 0;
     std::size_t next_address = 0;  // of config.addresses, the next to be tried
   };
@@ -104,6 +108,10 @@ class Node {
   void carry_out(const AddressPreferred& preferred, Instant now);
   void carry_out(const AddressDeprecated& deprecated, Instant now);
   void carry_out(const AddressRemoved& removed, Instant now);
+
+  void release_if_free(const IpAddress& address);
+  // Sessions that are being set up from an address that is left start again from its successor.
+  void restart_attempts(const IpAddress& old, const IpAddress& successor, Instant now);
 
   void settle_mobility(Instant now);
   void carry_out(const MobilityService::SendNotice& send, Instant now);
@@ -128,6 +136,7 @@ class Node {
   void carry_out(ike::ResponseReceived& response, Instant now);
   void carry_out(ike::RequestFailed& failed, Instant now);
   void carry_out(ike::SessionClosed& closed, Instant now);
+  void start_session(Peer& peer, const Peer::Attempt& attempt, Instant now);
   void tell_round_trip(PeerId peer);
   void end_peer(PeerId id, Instant now);
 

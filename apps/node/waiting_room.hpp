@@ -35,6 +35,13 @@ class WaitingRoom {
     return batch;
   }
 
+  template <class Action>
+  void for_each(PeerId peer, Action action) {
+    const auto at = queues_.find(peer);
+    if (at == queues_.end()) return;
+    for (Entry& entry : at->second) action(entry.packet);
+  }
+
   std::optional<Deadline> next_deadline() const {
     std::optional<Deadline> next;
     for (const auto& [peer, queue] : queues_) {
