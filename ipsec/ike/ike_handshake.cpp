@@ -83,8 +83,9 @@ void IkeSession::handle_init_response(const IkeHeader& header, Bytes datagram, I
   const auto method = peer ? own_method(context_.identity, *peer, init->takes_ed25519)
                            : std::optional<AuthMethod>{};
   if (!method) {
-    return end({Errc::AuthFailed,
-                "the peer takes no Ed25519 signatures, and there is no shared secret with it"});
+    return expect_no_answer({Errc::AuthFailed, "the peer takes no Ed25519 signatures, and there "
+                                               "is no shared secret with it"},
+                            now);
   }
   const auto request = requests_.take(0, ExchangeType::IkeSaInit);
   if (request->transmissions == 1) rtt_.handle_sample(now - request->first_sent);
@@ -109,7 +110,11 @@ void IkeSession::handle_refusal(const SaInitRefusal& refusal, Instant now) {
     if (refusal.kind == Kind::Cookie) cookie_ = refusal.cookie;
     return start(*method, now);
   }
-  silence_ = describe(refusal.why);
+  expect_no_answer(describe(refusal.why), now);
+}
+
+void IkeSession::expect_no_answer(Error reason, Instant now) {
+  silence_ = reason;
   for (SentRequest& request : requests_.unanswered()) {
     request.give_up_at = std::min(*request.give_up_at, now + wait_after_refusal);
   }

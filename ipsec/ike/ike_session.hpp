@@ -130,6 +130,7 @@ class IkeSession {
   void start(KeyExchangeMethod method, Instant now);
   void handle_init_response(const IkeHeader& header, Bytes datagram, Instant now);
   void handle_refusal(const SaInitRefusal& refusal, Instant now);
+  void expect_no_answer(Error reason, Instant now);
   void send_auth_request(const IkePeer& peer, AuthMethod method, Instant now);
   void handle_auth_request(std::uint32_t message_id, std::span<const PayloadView> payloads,
                            const Path& path, Instant now);

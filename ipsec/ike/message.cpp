@@ -16,19 +16,19 @@ ByteString MessageCipher::nonce(Bytes iv) const {
   return nonce;
 }
 
-ByteString MessageCipher::seal(IkeHeader header, const PayloadChain& payloads) {
+ByteString MessageCipher::seal(IkeHeader header, PayloadType first, Bytes payloads) {
   ByteString message;
-  message.reserve(IkeHeader::length + overhead + payloads.bytes().size());
+  message.reserve(IkeHeader::length + overhead + payloads.size());
   ByteWriter out{message};
   header.next_payload = PayloadType::Encrypted;
   header.write(out);
-  out.write(static_cast<std::uint8_t>(payloads.first()));
+  out.write(static_cast<std::uint8_t>(first));
   out.write(std::uint8_t{0});
-  out.write(static_cast<std::uint16_t>(overhead + payloads.bytes().size()));
+  out.write(static_cast<std::uint16_t>(overhead + payloads.size()));
   const std::size_t aad_length = message.size();
   out.write(next_iv_++);
   const std::size_t text_start = message.size();
-  out.write(payloads.bytes());
+  out.write(payloads);
   out.write(std::uint8_t{0});  // no padding: the cipher needs no alignment
   const std::size_t text_length = message.size() - text_start;
   message.resize(message.size() + Aead::tag_length);

@@ -20,7 +20,10 @@ class MessageCipher {
   MessageCipher(AeadAlgorithm algorithm, Bytes key_and_salt);
 
   // The whole message; header.next_payload is set here.
-  ByteString seal(IkeHeader header, const PayloadChain& payloads);
+  ByteString seal(const IkeHeader& header, const PayloadChain& payloads) {
+    return seal(header, payloads.first(), payloads.bytes());
+  }
+  ByteString seal(IkeHeader header, PayloadType first, Bytes payloads);
 
   struct Opened {
     PayloadType first;
