@@ -218,6 +218,10 @@ void ConfigReader::read_secret(JsonObject& peer, PeerConfig& out) {
 
 // Name, key and address each lead to one peer, or who was meant could not be told.
 void ConfigReader::check_distinct(const PeerConfig& peer, const std::string& path) {
+  if (!peer.name.empty() && lower(peer.name) == lower(config_.name)) {
+    problems_.add(path + ".name", '"' + peer.name + "\", which is this host's own name",
+                  "another name, here or at \"name\"");
+  }
   for (std::size_t i = 0; i < config_.peers.size(); ++i) {
     const PeerConfig& other = config_.peers[i];
     const std::string owner = ", which is peers[" + std::to_string(i) + "]'s";

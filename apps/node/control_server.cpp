@@ -206,7 +206,11 @@ asio::awaitable<void> ControlServer::serve(Socket socket) {
     const bool too_long = static_cast<bool>(error);
     co_await asio::async_write(socket, asio::buffer(reply),
                                asio::redirect_error(asio::use_awaitable, error));
-    if (error || too_long) co_return;
+    if (error) co_return;
+    if (too_long) {
+      socket.shutdown(Socket::shutdown_send, error);
+      co_return co_await wait_for_end(socket);  // unread octets would take the reply with them
+    }
   }
 }
 

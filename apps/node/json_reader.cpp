@@ -29,10 +29,18 @@ std::string readable(const std::string& what) {
   return bracket == std::string::npos ? what : what.substr(bracket + 2);
 }
 
-// The parser keeps the last of two equal keys; which one the author meant is not for it to say.
-class RepeatedKeys {
+// Far more than any configuration needs, far less than what a recursion could not take.
+constexpr int deepest = 32;
+
+// Watches the parser. It keeps the last of two equal keys, and which one the author meant is not
+// for it to say; it builds values of any depth, and who writes them out again recurses.
+class ParserWatch {
  public:
-  bool operator()(int, Json::parse_event_t event, Json& parsed) {
+  bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
+    if (depth > deepest) {
+      too_deep_ = true;
+      return false;
+    }
     if (event == Json::parse_event_t::object_start) keys_.emplace_back();
     if (event == Json::parse_event_t::object_end && !keys_.empty()) keys_.pop_back();
     if (event == Json::parse_event_t::key && !keys_.empty()) {
@@ -42,8 +50,10 @@ class RepeatedKeys {
     return true;
   }
   const std::vector<std::string>& repeated() const { return repeated_; }
+  bool too_deep() const { return too_deep_; }
 
  private:
+  bool too_deep_ = false;
   std::vector<std::set<std::string>> keys_;
   std::vector<std::string> repeated_;
 };
@@ -145,16 +155,20 @@ void JsonObject::finish() {
 }
 
 Outcome<Json> parse_json(std::string_view text, const std::string& file) {
-  RepeatedKeys keys;
+  ParserWatch watch;
   Json parsed;
   try {
-    parsed = Json::parse(text.begin(), text.end(), std::ref(keys), true, true);
+    parsed = Json::parse(text.begin(), text.end(), std::ref(watch), true, true);
   } catch (const Json::exception& error) {
     return Problem{file + ": " + readable(error.what()) + "; allowed: JSON, with comments"};
   }
-  if (keys.repeated().empty()) return parsed;
+  if (watch.repeated().empty() && !watch.too_deep()) return parsed;
   JsonProblems problems{file};
-  for (const std::string& key : keys.repeated()) {
+  if (watch.too_deep()) {
+    problems.add("", std::string{"brackets within brackets"},
+                 "at most " + std::to_string(deepest) + " of them");
+  }
+  for (const std::string& key : watch.repeated()) {
     problems.add(quoted(Json(key)), std::string{"the key more than once in one object"}, "once");
   }
   return problems.problem();

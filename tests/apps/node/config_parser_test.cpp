@@ -174,7 +174,9 @@ TEST(ConfigParser, TellsPeersApart) {
 
 TEST(ConfigParser, SurvivesDepthAndStrangeBytes) {
   EXPECT_NE(problem_of(std::string(200'000, '[')), "");
-  EXPECT_NE(problem_of(std::string(50'000, '[') + std::string(50'000, ']')), "");
+  const std::string deep = std::string(50'000, '[') + std::string(50'000, ']');
+  EXPECT_THAT(problem_of(deep), HasSubstr("brackets within brackets; allowed: at most 32"));
+  EXPECT_THAT(problem_of("{\"name\": " + deep + "}"), HasSubstr("at most 32"));
   EXPECT_NE(problem_of(std::string("{\"name\": \"a\0b\"}", 15)), "");
   EXPECT_NE(problem_of("{\"name\": \"\xff\xfe\"}"), "");
   EXPECT_NE(problem_of("{\"a\\ud800\": 1}"), "");

@@ -1,0 +1,200 @@
+#include "apps/socks/socks5_handshake.hpp"
+
+#include <random>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace godwit {
+namespace {
+
+ByteString hex(std::string_view text) {
+  std::string digits;
+  for (const char c : text) {
+    if (c != ' ') digits += c;
+  }
+  return *from_hex(digits);
+}
+
+// What the machine has said so far: "send 0500", "connect a:1", "open", "close why".
+std::vector<std::string> outputs_of(Socks5Handshake& handshake) {
+  std::vector<std::string> lines;
+  while (auto output = handshake.poll()) {
+    if (const auto* send = std::get_if<Socks5Handshake::Send>(&*output)) {
+      lines.push_back("send " + to_hex(send->bytes));
+    } else if (const auto* connect = std::get_if<Socks5Handshake::Connect>(&*output)) {
+      lines.push_back("connect " + to_string(connect->destination));
+    } else if (const auto* close = std::get_if<Socks5Handshake::Close>(&*output)) {
+      lines.push_back("close " + std::string{close->reason});
+    } else {
+      lines.push_back("open");
+    }
+  }
+  return lines;
+}
+
+using ::testing::ElementsAre;
+
+constexpr const char* greeting = "05 01 00";
+constexpr const char* curl_request = "05 01 00 01 cb007105 0050";  // 203.0.113.5:80
+
+// C6
+//   client                              proxy
+//   05 01 00                     -->
+//                                <--    05 00
+//   05 01 00 01 addr port        -->
+//                                <--    05 00 00 01 bound port
+TEST(Socks5Handshake, OpensAConnection) {
+  Socks5Handshake handshake;
+  EXPECT_EQ(handshake.handle_bytes(hex(greeting)), 3u);
+  EXPECT_THAT(outputs_of(handshake), ElementsAre("send 0500"));
+  EXPECT_EQ(handshake.handle_bytes(hex(curl_request)), 10u);
+  EXPECT_THAT(outputs_of(handshake), ElementsAre("connect 203.0.113.5:80"));
+  handshake.handle_connected({*IpAddress::parse("192.0.2.7"), 40000});
+  EXPECT_THAT(outputs_of(handshake), ElementsAre("send 05000001c00002079c40", "open"));
+}
+
+TEST(Socks5Handshake, ReportsAnIpv6EndOfTheConnection) {
+  Socks5Handshake handshake;
+  handshake.handle_bytes(hex(greeting));
+  handshake.handle_bytes(hex("05 01 00 04 20010db8000000000000000000000005 01bb"));
+  EXPECT_THAT(outputs_of(handshake), ElementsAre("send 0500", "connect [2001:db8::5]:443"));
+  handshake.handle_connected({*IpAddress::parse("2001:db8::7"), 1});
+  EXPECT_THAT(outputs_of(handshake),
+              ElementsAre("send 0500000420010db80000000000000000000000070001", "open"));
+}
+
+// What the client sends before it may is its data: not one octet too many is taken.
+TEST(Socks5Handshake, LeavesEarlyDataAlone) {
+  Socks5Handshake handshake;
+  const ByteString all = hex(std::string{greeting} + curl_request + "05 01 00 ff");
+  EXPECT_EQ(handshake.handle_bytes(all), 13u);
+  EXPECT_THAT(outputs_of(handshake), ElementsAre("send 0500", "connect 203.0.113.5:80"));
+  EXPECT_EQ(handshake.handle_bytes(Bytes{all}.subspan(13)), 0u);
+}
+
+TEST(Socks5Handshake, DoesNotMindHowTheOctetsArrive) {
+  Socks5Handshake handshake;
+  for (const std::uint8_t octet : hex("05 03 02 00 01  05 01 00 03 0b 4578616d706c652e6f7267 0050")) {
+    EXPECT_EQ(handshake.handle_bytes({&octet, 1}), 1u);
+  }
+  EXPECT_THAT(outputs_of(handshake), ElementsAre("send 0500", "connect example.org:80"));
+}
+
+struct Request {
+  const char* octets;  // after the greeting
+  std::vector<std::string> answer;
+};
+
+TEST(Socks5Handshake, AnswersEveryRequestAsTheRfcSays) {
+  const std::string failed = "send 05010001000000000000";
+  const std::string no_command = "send 05070001000000000000";
+  const std::string no_type = "send 05080001000000000000";
+  const Request cases[] = {
+      // Names are for the proxy; those that are addresses are taken as such.
+      {"05 01 00 03 01 61 0016", {"connect a:22"}},
+      {"05 01 00 03 0c 3230332e302e3131332e352e 0016", {"connect 203.0.113.5:22"}},
+      {"05 01 00 03 0b 3230332e302e3131332e35 0016", {"connect 203.0.113.5:22"}},
+      {"05 01 00 03 03 3a3a31 0016", {"connect [::1]:22"}},
+      {"05 01 00 03 0c 4578616d706c652e6f72672e 0016", {"connect example.org:22"}},
+      // S25: an IPv4 address in an IPv6 one must not get past the rules for IPv4.
+      {"05 01 00 04 00000000000000000000ffffcb007105 0016", {"connect 203.0.113.5:22"}},
+      {"05 01 00 03 10 3a3a666666663a3139322e302e322e31 0016", {"connect 192.0.2.1:22"}},
+      {"05 01 00 03 00 0016", {failed, "close a request with an impossible name"}},
+      {"05 01 00 03 01 2e 0016", {failed, "close a request with an impossible name"}},
+      {"05 01 00 03 03 610062 0016", {failed, "close a request with an impossible name"}},
+      {"05 01 00 03 03 610a62 0016", {failed, "close a request with an impossible name"}},
+      {"05 01 00 03 02 61ff 0016", {failed, "close a request with an impossible name"}},
+      {"05 01 00 01 cb007105 0000", {failed, "close a malformed request"}},
+      {"05 01 01 01 cb007105 0050", {failed, "close a malformed request"}},
+      {"05 02 00 01 cb007105 0050", {no_command, "close a command other than CONNECT"}},
+      {"05 03 00 01 00000000 0000", {no_command, "close a command other than CONNECT"}},
+      {"05 00 00 01 cb007105 0050", {no_command, "close a command other than CONNECT"}},
+      {"05 f0 00 03 01 61 0016", {no_command, "close a command other than CONNECT"}},  // Tor's RESOLVE
+      {"05 01 00 02 cb", {no_type, "close a request with an unknown address type"}},
+      {"05 01 00 ff cb", {no_type, "close a request with an unknown address type"}},
+      {"04 01", {"close a request of another version"}},
+  };
+  for (const Request& c : cases) {
+    Socks5Handshake handshake;
+    handshake.handle_bytes(hex(greeting));
+    ASSERT_THAT(outputs_of(handshake), ElementsAre("send 0500"));
+    handshake.handle_bytes(hex(c.octets));
+    EXPECT_EQ(outputs_of(handshake), c.answer) << c.octets;
+  }
+}
+
+TEST(Socks5Handshake, RefusesOtherGreetings) {
+  const auto said = [](const ByteString& octets) {
+    Socks5Handshake handshake;
+    handshake.handle_bytes(octets);
+    return outputs_of(handshake);
+  };
+  EXPECT_THAT(said(hex("05 01 02")),
+              ElementsAre("send 05ff", "close the client insists on authentication"));
+  EXPECT_THAT(said(hex("05 00")),
+              ElementsAre("send 05ff", "close the client insists on authentication"));
+  EXPECT_THAT(said(hex("04 01 0050 cb007105 00")),
+              ElementsAre("send 005b000000000000", "close a SOCKS4 client"));
+  EXPECT_THAT(said(hex("16 03 01")),
+              ElementsAre("send 05ff", "close a client that does not speak SOCKS5"));
+  const std::string http = "CONNECT example.org:443 HTTP/1.1\r\n";
+  EXPECT_THAT(said({http.begin(), http.end()}),
+              ElementsAre(::testing::StartsWith("send " + to_hex(ByteString{'H', 'T', 'T', 'P'})),
+                          "close an HTTP client"));
+}
+
+TEST(Socks5Handshake, ReportsEveryFailureByItsCode) {
+  for (std::uint8_t code = 1; code <= 8; ++code) {
+    Socks5Handshake handshake;
+    handshake.handle_bytes(hex(std::string{greeting} + curl_request));
+    outputs_of(handshake);
+    handshake.handle_failed(SocksReply{code});
+    const auto said = outputs_of(handshake);
+    ASSERT_EQ(said.size(), 2u);
+    EXPECT_EQ(said[0], "send 05" + to_hex({&code, 1}) + "0001000000000000");
+    EXPECT_EQ(said[1], "close " + std::string{to_string(SocksReply{code})});
+    handshake.handle_failed(SocksReply::GeneralFailure);  // answered once
+    EXPECT_TRUE(outputs_of(handshake).empty());
+  }
+}
+
+TEST(Socks5Handshake, EndsOnAnyInputAndAnswersOnce) {
+  const unsigned seed = 20261124;
+  std::mt19937 random{seed};
+  const std::string requests[] = {
+      std::string{greeting} + curl_request,
+      std::string{greeting} + "05 01 00 03 0b 6578616d706c652e6f7267 0050",
+      std::string{greeting} + "05 01 00 04 20010db8000000000000000000000005 01bb"};
+  for (int round = 0; round < 50'000; ++round) {
+    ByteString octets = hex(requests[random() % 3]);
+    for (unsigned change = 0; change <= random() % 3; ++change) {
+      const std::size_t at = random() % octets.size();
+      switch (random() % 3) {
+        case 0: octets[at] = static_cast<std::uint8_t>(random()); break;
+        case 1: octets.erase(octets.begin() + static_cast<std::ptrdiff_t>(at)); break;
+        default: octets.insert(octets.begin() + static_cast<std::ptrdiff_t>(at), octets[at / 2]);
+      }
+      if (octets.empty()) octets.push_back(5);
+    }
+    Socks5Handshake handshake;
+    Bytes rest = octets;
+    while (!rest.empty()) {
+      const Bytes part = rest.first(1 + random() % rest.size());
+      const std::size_t taken = handshake.handle_bytes(part);
+      ASSERT_LE(taken, part.size());
+      if (taken == 0) break;
+      rest = rest.subspan(taken);
+    }
+    std::size_t connects = 0;
+    std::size_t closes = 0;
+    for (const std::string& line : outputs_of(handshake)) {
+      connects += line.starts_with("connect") ? 1 : 0;
+      closes += line.starts_with("close") ? 1 : 0;
+    }
+    ASSERT_LE(connects + closes, 1u) << "seed " << seed << " round " << round;
+  }
+}
+
+}  // namespace
+}  // namespace godwit

@@ -1,0 +1,174 @@
+#include "apps/socks/socks_server.hpp"
+
+#include <map>
+#include <thread>
+
+#include <asio/co_spawn.hpp>
+#include <asio/connect.hpp>
+#include <asio/read.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
+#include <asio/write.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "apps/node/address.hpp"
+
+namespace godwit {
+namespace {
+
+using Tcp = asio::ip::tcp;
+
+// Leads to an echo service, or fails the way the port number says.
+class ScriptedConnector final : public SocksConnector {
+ public:
+  explicit ScriptedConnector(asio::io_context& io)
+      : io_{io}, echo_{io, Tcp::endpoint{asio::ip::address_v4::loopback(), 0}} {
+    asio::co_spawn(io, serve_echo(), [](const std::exception_ptr&) {});
+  }
+  asio::awaitable<SocksResult> connect(SocksDestination destination) override {
+    asked.push_back(to_string(destination));
+    if (destination.port <= 8) {
+      co_return SocksFailure{SocksReply{static_cast<std::uint8_t>(destination.port)}, "as asked"};
+    }
+    Tcp::socket socket{io_};
+    co_await socket.async_connect(echo_.local_endpoint(), asio::use_awaitable);
+    const Endpoint bound = from_asio(socket.local_endpoint());
+    co_return SocksConnection{make_channel(std::move(socket)), bound};
+  }
+  void stop() { echo_.close(); }
+
+  std::vector<std::string> asked;
+
+ private:
+  asio::awaitable<void> serve_echo() {
+    for (;;) {
+      Tcp::socket socket = co_await echo_.async_accept(asio::use_awaitable);
+      asio::co_spawn(io_, echo(std::move(socket)), [](const std::exception_ptr&) {});
+    }
+  }
+  static asio::awaitable<void> echo(Tcp::socket socket) {
+    std::array<char, 65536> block;
+    asio::error_code error;
+    for (;;) {
+      const std::size_t count = co_await socket.async_read_some(
+          asio::buffer(block), asio::redirect_error(asio::use_awaitable, error));
+      if (error) break;
+      co_await asio::async_write(socket, asio::buffer(block, count), asio::use_awaitable);
+    }
+    socket.shutdown(Tcp::socket::shutdown_send, error);
+  }
+
+  asio::io_context& io_;
+  Tcp::acceptor echo_;
+};
+
+// The proxy runs in a thread of its own; the test is an ordinary blocking client.
+class SocksServerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto open = server_.listen({IpAddress::v4({127, 0, 0, 1}), 0});
+    ASSERT_TRUE(open) << open.problem();
+    thread_ = std::thread{[this] { io_.run(); }};
+  }
+  void TearDown() override {
+    asio::post(io_, [this] {
+      server_.stop_accepting();
+      server_.end_sessions();
+      connector_.stop();
+    });
+    // Everything ends by itself: a session that stayed would keep run() from returning.
+    thread_.join();
+    EXPECT_EQ(server_.active(), 0u);
+  }
+
+  Tcp::socket client() {
+    Tcp::socket socket{client_io_};
+    socket.connect(to_asio<Tcp>(server_.endpoint()));
+    return socket;
+  }
+  static void send(Tcp::socket& socket, std::string_view hex) {
+    asio::write(socket, asio::buffer(*from_hex(hex)));
+  }
+  static std::string receive(Tcp::socket& socket, std::size_t count) {
+    ByteString octets(count);
+    asio::error_code error;
+    octets.resize(asio::read(socket, asio::buffer(octets), error));
+    return to_hex(octets);
+  }
+
+  asio::io_context io_;
+  asio::io_context client_io_;
+  ScriptedConnector connector_{io_};
+  SocksServer server_{io_, connector_, [](const std::string&) {}};
+  std::thread thread_;
+};
+
+// C6, S3: data both ways, early data included, and an end that is an end.
+TEST_F(SocksServerTest, CarriesAConnection) {
+  Tcp::socket socket = client();
+  send(socket, "050100");
+  EXPECT_EQ(receive(socket, 2), "0500");
+  send(socket, "0501000301610050" "6561726c79");  // "early" behind the request
+  EXPECT_EQ(receive(socket, 10).substr(0, 16), "050000017f000001");
+  EXPECT_EQ(receive(socket, 5), "6561726c79");
+  ByteString sent(3'000'000);
+  for (std::size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<std::uint8_t>(i * 7 >> 3);
+  std::thread writer{[&] {
+    asio::write(socket, asio::buffer(sent));
+    socket.shutdown(Tcp::socket::shutdown_send);
+  }};
+  ByteString received(sent.size() + 1);
+  asio::error_code error;
+  received.resize(asio::read(socket, asio::buffer(received), error));
+  writer.join();
+  EXPECT_EQ(error, asio::error::eof);
+  EXPECT_TRUE(received == sent);
+}
+
+TEST_F(SocksServerTest, ReportsEveryFailureAndCloses) {
+  for (int code = 1; code <= 8; ++code) {
+    Tcp::socket socket = client();
+    const std::string digit = std::to_string(code);
+    send(socket, "050100" "05010001cb007105000" + digit);
+    EXPECT_EQ(receive(socket, 100), "0500" "050" + digit + "0001000000000000");
+  }
+}
+
+TEST_F(SocksServerTest, AnswersOtherProtocolsAndGoesOn) {
+  Tcp::socket socks4 = client();
+  send(socks4, "04010050cb00710500");
+  EXPECT_EQ(receive(socks4, 100), "005b000000000000");
+  Tcp::socket http = client();
+  asio::write(http, asio::buffer(std::string{"GET http://example.org/ HTTP/1.1\r\n\r\n"}));
+  EXPECT_THAT(receive(http, 1000), ::testing::StartsWith("485454502f312e3120353031"));
+  Tcp::socket bind = client();
+  send(bind, "050100" "05020001cb0071050050");
+  EXPECT_EQ(receive(bind, 100), "0500" "05070001000000000000");
+  Tcp::socket gone = client();
+  send(gone, "05");
+  gone.close();
+  Tcp::socket socket = client();
+  send(socket, "050100" "0501000301610050");
+  EXPECT_EQ(receive(socket, 12).substr(0, 8), "05000500");
+}
+
+TEST_F(SocksServerTest, SaysThatThePortIsTaken) {
+  asio::io_context io;
+  SocksServer second{io, connector_, [](const std::string&) {}};
+  const auto open = second.listen(server_.endpoint());
+  ASSERT_FALSE(open);
+  EXPECT_THAT(open.problem(), ::testing::HasSubstr("socks.listen: cannot listen on 127.0.0.1:"));
+  EXPECT_THAT(open.problem(), ::testing::HasSubstr("another program has this port"));
+}
+
+TEST_F(SocksServerTest, SaysThatTheAddressIsNotTheHosts) {
+  asio::io_context io;
+  SocksServer second{io, connector_, [](const std::string&) {}};
+  const auto open = second.listen({IpAddress::v4({203, 0, 113, 5}), 1080});
+  ASSERT_FALSE(open);
+  EXPECT_THAT(open.problem(), ::testing::HasSubstr("203.0.113.5:1080"));
+}
+
+}  // namespace
+}  // namespace godwit
