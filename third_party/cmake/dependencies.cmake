@@ -78,7 +78,9 @@ endif()
 add_library(asio::asio INTERFACE IMPORTED GLOBAL)
 set_target_properties(asio::asio PROPERTIES
   INTERFACE_INCLUDE_DIRECTORIES ${GODWIT_ASIO_INCLUDE}
-  INTERFACE_COMPILE_DEFINITIONS "ASIO_STANDALONE;ASIO_NO_DEPRECATED"
+  # Asio would guess the last one, and wrongly where its header is the first of a file: one part
+  # of the program then allocated by another way than the other freed.
+  INTERFACE_COMPILE_DEFINITIONS "ASIO_STANDALONE;ASIO_NO_DEPRECATED;ASIO_HAS_STD_ALIGNED_ALLOC=1"
   # g++ 12 at -O1 takes the allocator of Asio's coroutine frames for a mismatch.
   INTERFACE_COMPILE_OPTIONS "$<$<COMPILE_LANGUAGE:CXX>:-Wno-mismatched-new-delete>"
   INTERFACE_LINK_LIBRARIES Threads::Threads)
