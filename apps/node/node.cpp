@@ -314,6 +314,7 @@ void Node::apply(const MobilityService::Rewrite& rewrite, Instant now) {
   ike_.rewrite(peer, change);
   if (change.side == Side::Remote) directory_.is_at(peer, change.to);
   if (old_path == OldPath::Gone) connections.retransmit_now(peer);
+  if (change.from == change.to) return;  // nothing moved; what waited goes on
   ++peer_of(peer).moves;
 
   PeerMigrated migrated{peer, change, moved, std::nullopt};
