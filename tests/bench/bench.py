@@ -26,7 +26,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "netns"))
 import journey  # noqa: E402
 from godwit import SOCKS, Host, configure_pair  # noqa: E402
 from journey import Stop  # noqa: E402
-from lab import CH_ADDRESS, Lab, LabError, Pair, build_directory, need, now, run  # noqa: E402
+from lab import CH_ADDRESS, Lab, LabError, Pair, build_directory  # noqa: E402
+from lab import go_first, need, now, run  # noqa: E402
 from traffic import Download, make_file, start_nginx  # noqa: E402
 
 BULK_TARGET = 1500.0           # Mbit/s with ESP over TUN, a core for each end
@@ -124,7 +125,8 @@ class BulkPair:
 
 
 def bench_bulk(options, results):
-    ways = {"kernel": "kernel TCP", "plain": "Godwit over TUN, no ESP", "esp": "Godwit over TUN, ESP"}
+    ways = {"kernel": "kernel TCP", "plain": "Godwit over TUN, no ESP",
+            "esp": "Godwit over TUN, ESP"}
     measured = {how: [] for how in ways}
     with Pair(build=options.build) as pair:
         bulk = BulkPair(pair)
@@ -212,7 +214,8 @@ def bench_stall(options, results):
     say(f"Stall: what the reader of a paced download notices of a move, {MOVES} moves each")
     show(results.items[first:])
     missed = [item["name"] for item in results.items[first:] if item["value"] > item["reference"]]
-    say(f"  target one round trip and 20 ms: {'missed: ' + ', '.join(missed) if missed else 'reached'}\n")
+    outcome = "missed: " + ", ".join(missed) if missed else "reached"
+    say(f"  target one round trip and 20 ms: {outcome}\n")
 
 
 BENCHES = {"bulk": bench_bulk, "proxy": bench_proxy, "stall": bench_stall}
@@ -232,6 +235,7 @@ def main():
         parser.error(f"no such bench: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
     results = Results()
     try:
+        go_first()
         need("curl", "nginx", "ss")
         for name in options.names or BENCHES:
             BENCHES[name](options, results)

@@ -156,7 +156,7 @@ class GodwitTransfer {
         socket_->shutdown_write();
       }
     }
-    if (closing_ && socket_->unacknowledged() == 0) finish();
+    if (closing_ && socket_->at_end()) finish();  // the receiver has all of it and closes too
   }
 
   // The FIN must still leave; then the process ends.
@@ -164,6 +164,7 @@ class GodwitTransfer {
     if (finished_) return;
     finished_ = true;
     meter_.print();
+    if (!options_.sends) socket_->shutdown_write();
     timer_.expires_after(std::chrono::milliseconds{300});
     timer_.async_wait([this](const asio::error_code&) {
       socket_.reset();

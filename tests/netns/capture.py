@@ -98,7 +98,8 @@ def _packet_of(frame):
     if kind == 0x86dd and len(frame) >= 54:
         source = socket.inet_ntop(socket.AF_INET6, frame[22:38])
         destination = socket.inet_ntop(socket.AF_INET6, frame[38:54])
-        return (source, destination, _kind(frame[20], frame[54:]), 40 + (frame[18] << 8 | frame[19]))
+        length = 40 + (frame[18] << 8 | frame[19])
+        return source, destination, _kind(frame[20], frame[54:]), length
     return None
 
 

@@ -64,7 +64,8 @@ def judge(moves, silence_between, end):
     """Fills in what the application noticed. silence_between(begin, end) gives the longest
     silence there as (length, begin, end); `end` is when observation ended."""
     for move, following in zip(moves, [*moves[1:], None]):
-        move.silence, began, ended = silence_between(move.left, following.left if following else end)
+        until = following.left if following else end
+        move.silence, began, ended = silence_between(move.left, until)
         # Only what the silence shares with the time without a network is not the move's fault.
         gone = max(0.0, min(ended, move.came) - max(began, move.left))
         move.stall = move.silence - gone

@@ -106,15 +106,20 @@ class _Drawing:
 
     def tags(self, moves, y):
         """What each move was and what it cost, above its mark; none covers the next."""
-        free = LEFT
-        for number, move in enumerate(moves, 1):
-            width = 6.7 * max(len(move["label"]), len(move["result"])) + 30
-            x = max(free, min(self.x(move["at"]) - 12, WIDTH - RIGHT - width))
+        widths = [6.7 * max(len(move["label"]), len(move["result"])) + 30 for move in moves]
+        places, free = [], LEFT
+        for move, width in zip(moves, widths):
+            places.append(max(free, self.x(move["at"]) - 12))
+            free = places[-1] + width + 4
+        free = WIDTH - RIGHT
+        for number in reversed(range(len(moves))):
+            places[number] = min(places[number], free - widths[number])
+            free = places[number] - 4
+        for number, (move, x, width) in enumerate(zip(moves, places, widths), 1):
             self.box(x, y, width, 36, "tag", round_=6)
             self.text(x + 9, y + 23, str(number), "name")
             self.text(x + 24, y + 15, move["label"])
             self.text(x + 24, y + 29, move["result"], "soft")
-            free = x + width + 4
 
     def panel(self, panel, top, style, moves):
         points = panel["points"]
@@ -128,7 +133,7 @@ class _Drawing:
             value = ceiling * step / 4
             self.line(LEFT, y(value), WIDTH - RIGHT, y(value), "grid" if step else "axis")
             self.text(LEFT - 8, y(value) + 4, f"{value:g}", "soft", "end")
-        self.text(LEFT - 8, top - 12, "Mbit/s", "soft", "end")
+        self.text(LEFT + 6, top + 12, "Mbit/s", "soft")
         for begin, end in panel["silences"]:
             self.box(self.x(begin), top, self.x(end) - self.x(begin), PANEL, "silent",
                      f"no byte for {end - begin:.3f} s")

@@ -37,7 +37,7 @@ daemon off; master_process off; pid {directory}/nginx.pid; error_log {directory}
 user root;
 events {{ worker_connections 256; }}
 http {{
-  access_log off; sendfile on; tcp_nopush on; default_type application/octet-stream;
+  access_log off; sendfile on; default_type application/octet-stream;
   client_body_temp_path {directory}/body; proxy_temp_path {directory}/temp;
   fastcgi_temp_path {directory}/temp; uwsgi_temp_path {directory}/temp;
   scgi_temp_path {directory}/temp;
@@ -143,17 +143,16 @@ class Download:
     def bytes_between(self, begin, end):
         return sum(size for at, size in self.arrivals if begin <= at < end)
 
+    def gaps(self, end):
+        """Every time without a byte up to `end`: (its begin, its end)."""
+        times = [self.began, *(at for at, _ in self.arrivals if at < end), end]
+        return list(zip(times, times[1:]))
+
     def silence(self, begin, end):
-        """The longest time without a byte that overlaps the window: (length, its begin, its
-        end). A silence that goes on ends at `end`."""
-        longest, last = (0.0, begin, begin), None
-        for at, _ in [*self.arrivals, (end, 0)]:
-            previous, last = last if last is not None else self.began, at
-            if at < begin or previous > end:
-                continue
-            if at - previous > longest[0]:
-                longest = (at - previous, previous, at)
-        return longest
+        """The longest gap that reaches into the window: (length, its begin, its end). It counts
+        from before the window, but not beyond it."""
+        return max(((ended - began, began, ended) for began, ended in self.gaps(end)
+                    if ended >= begin), default=(0.0, begin, begin))
 
 
 class Tcpdump:
