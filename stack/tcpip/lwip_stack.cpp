@@ -27,7 +27,7 @@ constexpr unsigned ticks_per_check = 40;  // of unanswered connections: once a s
 // Below lwIP's limits; the back-off is at its maximum, or nearly, by then.
 constexpr u8_t held_retries = 8;
 constexpr u8_t held_syn_retries = 3;
-// Nobody waits longer for an answer to a SYN (RFC 9293 section 3.8.3 asks for at least R2).
+// Nobody waits longer for an answer to a SYN.
 constexpr Duration most_connecting = std::chrono::seconds{60};
 // 64 MB of packet storage lent to lwIP: then out-of-order data is given up where it is most, and
 // what comes is copied to its size.
@@ -166,7 +166,6 @@ void LwipStack::input(Packet packet, Instant now, ChecksumState checksums) {
   if (is_neighbour_discovery(packet.bytes(), *datagram)) return count(StackDrop::Neighbour);
   AddressNetif* to = netif_for(datagram->destination);
   if (to == nullptr) return count(StackDrop::NotForUs);
-
   arm();
   // The IPv4 header's checksum was verified by parse().
   NETIF_SET_CHECKSUM_CTRL(

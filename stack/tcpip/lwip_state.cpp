@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
-// Made by the linker for the section lwip_state (third_party/lwip/lwip_state.ld).
+// Made, and named, by the linker for the section lwip_state (third_party/lwip/lwip_state.ld).
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
 extern "C" {
 extern std::uint8_t __start_lwip_state[];
 extern std::uint8_t __stop_lwip_state[];
 }
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 namespace godwit {
 namespace {
@@ -22,21 +24,21 @@ const ByteString& initial_variables() {
 
 }  // namespace
 
-LwipState* LwipState::current_ = nullptr;
+LwipState* LwipState::current = nullptr;
 
 LwipState::LwipState(LwipStack& owner) : owner_{owner}, image_{initial_variables()} { swap_in(); }
 
 LwipState::~LwipState() {
-  if (current_ == this) current_ = nullptr;
+  if (current == this) current = nullptr;
 }
 
 std::size_t LwipState::size() { return variables().size(); }
 
 void LwipState::swap_in() {
   const MutableBytes lwip = variables();
-  if (current_ != nullptr) std::copy(lwip.begin(), lwip.end(), current_->image_.begin());
+  if (current != nullptr) std::copy(lwip.begin(), lwip.end(), current->image_.begin());
   std::copy(image_.begin(), image_.end(), lwip.begin());
-  current_ = this;
+  current = this;
 }
 
 }  // namespace godwit

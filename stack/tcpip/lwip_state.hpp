@@ -19,17 +19,17 @@ class LwipState {
   ~LwipState();
 
   void enter() {
-    if (current_ != this) swap_in();
+    if (current != this) swap_in();
   }
   // Whose variables lwIP works on: only for what lwIP calls.
-  static LwipStack& current_owner() { return current_->owner_; }
+  static LwipStack& current_owner() { return current->owner_; }
   // Octets swapped when the stack changes.
   static std::size_t size();
 
  private:
   void swap_in();
 
-  static LwipState* current_;
+  static LwipState* current;
   LwipStack& owner_;
   ByteString image_;
 };

@@ -11,15 +11,13 @@
 namespace godwit {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 constexpr PeerId peer_of_a{1};  // at a: its name for b
 constexpr PeerId peer_of_b{2};  // at b: its name for a
 
 // An open connection, owned on both ends, and an address for a to go to.
-class Move : public ::testing::Test {
- protected:
+struct Move : ::testing::Test {
   explicit Move(std::size_t new_mtu = TwoHosts::mtu) : connection{hosts} {
     EXPECT_TRUE(hosts.a.add_address(second, new_mtu));
     EXPECT_TRUE(hosts.a.connections().own(connection.client_flow(), peer_of_a));
@@ -308,8 +306,7 @@ TEST_F(Move, AbortEndsThePeersConnections) {
   EXPECT_EQ(connection.server->state(), TcpSocket::State::Failed);
 }
 
-class MoveToASmallerPath : public Move {
- protected:
+struct MoveToASmallerPath : Move {
   MoveToASmallerPath() : Move{1246} {}
 };
 

@@ -267,6 +267,7 @@ TEST(TcpAcceptor, KeepsToItsBacklogAndItsPort) {
   EXPECT_EQ(TcpAcceptor::listen(hosts.b, std::nullopt, 0).error().code, Errc::Malformed);
   EXPECT_EQ(TcpAcceptor::listen(hosts.b, address("192.0.2.99"), 80).error().code, Errc::NotFound);
   std::vector<std::unique_ptr<TcpSocket>> clients;
+  clients.reserve(5);
   for (int i = 0; i < 5; ++i) clients.push_back(hosts.connect(80));
   hosts.run_for(500ms);
   const auto open = [&] {
