@@ -525,7 +525,23 @@ void Node::set_activity_handler(std::function<void()> handler) {
 // --- the ways in ------------------------------------------------------------------------------
 
 Result<std::unique_ptr<TcpSocket>> Node::connect_tcp(const Endpoint& remote) {
-  switch (action_for(IpProtocol::Tcp, remote)) {
+  const auto local = local_for(IpProtocol::Tcp, remote);
+  if (!local) return local.error();
+  return TcpSocket::connect(stack_, *local, remote);
+}
+
+Result<std::unique_ptr<UdpSocket>> Node::connect_udp(const Endpoint& remote) {
+  const auto local = local_for(IpProtocol::Udp, remote);
+  if (!local) return local.error();
+  return UdpSocket::connect(stack_, *local, remote);
+}
+
+Result<std::unique_ptr<UdpSocket>> Node::bind_udp(std::uint16_t port) {
+  return UdpSocket::bind(stack_, std::nullopt, port);
+}
+
+Result<IpAddress> Node::local_for(IpProtocol protocol, const Endpoint& remote) const {
+  switch (action_for(protocol, remote)) {
     case PolicyAction::Discard: return Error{Errc::Refused, "policy discards this destination"};
     case PolicyAction::Protect:
       if (!directory_.at(remote.address)) {
@@ -538,7 +554,7 @@ Result<std::unique_ptr<TcpSocket>> Node::connect_tcp(const Endpoint& remote) {
   if (network_.source_for) local = network_.source_for(remote.address);
   if (!local || !addresses_.is_preferred(*local)) local = addresses_.source_for(remote.address);
   if (!local) return Error{Errc::NotFound, "this host has no address to connect from"};
-  return TcpSocket::connect(stack_, *local, remote);
+  return *local;
 }
 
 Result<std::unique_ptr<TcpAcceptor>> Node::listen_tcp(std::uint16_t port) {

@@ -29,6 +29,7 @@
 #include "stack/tcpip/connection_table.hpp"
 #include "stack/tcpip/lwip_stack.hpp"
 #include "stack/tcpip/tcp_socket.hpp"
+#include "stack/tcpip/udp_socket.hpp"
 
 namespace godwit {
 
@@ -72,6 +73,9 @@ class Node {
   // Errors: Refused (policy), NotFound (no local address, or no way there), Exhausted.
   Result<std::unique_ptr<TcpSocket>> connect_tcp(const Endpoint& remote);
   Result<std::unique_ptr<TcpAcceptor>> listen_tcp(std::uint16_t port);
+  // Port 0: one is chosen. An unconnected socket stays where it is, a connected one moves (S20).
+  Result<std::unique_ptr<UdpSocket>> bind_udp(std::uint16_t port);
+  Result<std::unique_ptr<UdpSocket>> connect_udp(const Endpoint& remote);
   // Protect: over this stack. Bypass: the host's own stack. Discard: refuse.
   PolicyAction action_for(IpProtocol protocol, const Endpoint& remote) const;
   std::optional<IpAddress> address_of(std::string_view peer_name) const;
@@ -146,6 +150,8 @@ class Node {
   void carry_out(Datapath::SaWanted& wanted, Instant now);
   void carry_out(Datapath::FlowOpened& opened, Instant now);
 
+  // Where a connection to there starts, if policy lets it.
+  Result<IpAddress> local_for(IpProtocol protocol, const Endpoint& remote) const;
   void publish(EventDetail detail, Instant now);
 
   Config config_;

@@ -166,6 +166,37 @@ TEST(Moves, LostAnnouncementsAreRepeated) {
   EXPECT_GE(count_events<MoveAnnounced>(world.mh()), 3u);
 }
 
+// S20: a connected UDP socket keeps its partner, on both sides, without a word to the application.
+TEST(Moves, AConnectedUdpSocketMovesAlong) {
+  World world{WireSettings{.one_way = 10ms}};
+  auto server = std::move(*world.ch().node().bind_udp(4000));
+  auto client = std::move(*world.mh().node().connect_udp({world.ch_address, 4000}));
+  const ByteString ping{1, 2, 3};
+  ByteString buffer(100);
+  ASSERT_TRUE(client->send(ping));
+  world.mh().flush();
+  world.network().run_for(1s);
+  const auto first = server->receive_from(buffer);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->from.address, world.first);
+  const Endpoint before = client->local();
+
+  world.mh().set_addresses({world.second});
+  world.network().run_for(1s);
+  EXPECT_EQ(client->local(), (Endpoint{world.second, before.port}));
+  ASSERT_TRUE(client->send(ping));
+  world.mh().flush();
+  world.network().run_for(1s);
+  const auto second = server->receive_from(buffer);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->from, (Endpoint{world.second, before.port}));
+  ASSERT_TRUE(server->send_to(ping, second->from));
+  world.ch().flush();
+  world.network().run_for(1s);
+  EXPECT_TRUE(client->receive_from(buffer));
+  world.expect_converged();
+}
+
 // S16: both ends move at the same time.
 TEST(Moves, BothEndsMoveAtOnce) {
   World world{WireSettings{.one_way = 20ms, .bits_per_second = 20'000'000}};
