@@ -50,8 +50,8 @@ class UdpStream {
             async_wait(std::move(self));
             return;
           }
-          const UdpSocket::Received nothing{0, {IpAddress::v4({0, 0, 0, 0}), 0},
-                                            IpAddress::v4({0, 0, 0, 0})};
+          const UdpSocket::Received nothing{
+              0, {IpAddress::v4({0, 0, 0, 0}), 0}, IpAddress::v4({0, 0, 0, 0})};
           asio::post(get_executor(), [self = std::move(self), error,
                                       result = received ? *received : nothing]() mutable {
             self.complete(error, result);

@@ -205,7 +205,8 @@ void Datapath::inbound_datagram(Packet packet, const IpDatagram& datagram,
 void Datapath::inbound_ike(Packet packet, const IpDatagram& datagram,
                            const std::optional<Path::Outer>& outer) {
   if (!transport_checksum_ok(packet.bytes(), datagram)) return drop(DropReason::IkeMalformed);
-  const std::size_t udp_length = load_u16(packet.bytes(), datagram.header_length + UdpHeader::length_at);
+  const std::size_t udp_length =
+      load_u16(packet.bytes(), datagram.header_length + UdpHeader::length_at);
   outputs_.push(IkeReceived{Path{{datagram.destination, datagram.destination_port},
                                  {datagram.source, datagram.source_port},
                                  outer},

@@ -8,23 +8,23 @@
 namespace godwit {
 
 enum class DropReason : std::uint8_t {
-  Malformed,            // no valid IP datagram
-  NotOurs,              // neither end of it is this host
-  FragmentInClear,      // a fragment outside a tunnel: ESP transport mode protects whole packets
-  FragmentBad,          // pieces of a tunnelled datagram that do not fit together
-  TunnelRefused,        // protocol 4 or 41, but no entry stands and nothing known is inside
-  UnknownSpi,           // ESP for an SA that is not ours
+  Malformed,        // no valid IP datagram
+  NotOurs,          // neither end of it is this host
+  FragmentInClear,  // a fragment outside a tunnel: ESP transport mode protects whole packets
+  FragmentBad,      // pieces of a tunnelled datagram that do not fit together
+  TunnelRefused,    // protocol 4 or 41, but no entry stands and nothing known is inside
+  UnknownSpi,       // ESP for an SA that is not ours
   EspMalformed,
   EspReplayed,
   EspAuthFailed,
-  FilterMismatch,       // authentic, but not a flow of the peer whose SA protects it
-  PolicyDiscard,        // policy says discard, or says nothing
-  ClearText,            // came in clear although policy wants it protected
-  NoPeer,               // policy says protect, but no peer lives at that address
-  NoPath,               // the local address is gone and nothing took its place yet
-  WaitingFull,          // too many packets wait for the first SA of a peer
-  WaitingExpired,       // the SA they waited for did not come
-  SequenceExhausted,    // the SA has used up its numbers
+  FilterMismatch,     // authentic, but not a flow of the peer whose SA protects it
+  PolicyDiscard,      // policy says discard, or says nothing
+  ClearText,          // came in clear although policy wants it protected
+  NoPeer,             // policy says protect, but no peer lives at that address
+  NoPath,             // the local address is gone and nothing took its place yet
+  WaitingFull,        // too many packets wait for the first SA of a peer
+  WaitingExpired,     // the SA they waited for did not come
+  SequenceExhausted,  // the SA has used up its numbers
   IkeMalformed,
 };
 inline constexpr std::size_t drop_reason_count =
@@ -59,9 +59,7 @@ class DropCounters {
   void count(DropReason reason, std::uint64_t times = 1) {
     counters_[static_cast<std::size_t>(reason)] += times;
   }
-  std::uint64_t of(DropReason reason) const {
-    return counters_[static_cast<std::size_t>(reason)];
-  }
+  std::uint64_t of(DropReason reason) const { return counters_[static_cast<std::size_t>(reason)]; }
 
  private:
   std::array<std::uint64_t, drop_reason_count> counters_{};

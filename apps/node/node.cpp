@@ -7,15 +7,24 @@
 namespace godwit {
 namespace {
 
+// RFC 4343: names are compared without regard to case.
+bool is_same_name(std::string_view a, std::string_view b) {
+  const auto lower = [](char letter) {
+    return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [lower](char left, char right) { return lower(left) == lower(right); });
+}
+
 // RFC 6528 section 3: F(4-tuple, secret), a PRF that nobody outside can evaluate.
 std::function<std::uint32_t(const FiveTuple&)> make_isn_hash(Rng& rng) {
   auto secret = std::make_shared<SecretBytes>(std::size_t{32});
   rng.fill(secret->bytes());
   return [secret](const FiveTuple& flow) {
-    const std::array<std::uint8_t, 4> ports{
-        static_cast<std::uint8_t>(flow.local.port >> 8), static_cast<std::uint8_t>(flow.local.port),
-        static_cast<std::uint8_t>(flow.remote.port >> 8),
-        static_cast<std::uint8_t>(flow.remote.port)};
+    const std::array<std::uint8_t, 4> ports{static_cast<std::uint8_t>(flow.local.port >> 8),
+                                            static_cast<std::uint8_t>(flow.local.port),
+                                            static_cast<std::uint8_t>(flow.remote.port >> 8),
+                                            static_cast<std::uint8_t>(flow.remote.port)};
     const SecretBytes hash =
         prf(PrfAlgorithm::HmacSha256, secret->bytes(),
             {flow.local.address.octets(), flow.remote.address.octets(), Bytes{ports}});
@@ -266,9 +275,8 @@ void Node::carry_out(const MobilityService::SendNotice& send, Instant now) {
     ike_.repeat(send.peer, known->second, now);
     sent = true;
   } else {
-    const auto repeat = send.pacing == MobilityService::Pacing::ByService
-                            ? ike::Repeat::OnDemand
-                            : ike::Repeat::ByItself;
+    const auto repeat = send.pacing == MobilityService::Pacing::ByService ? ike::Repeat::OnDemand
+                                                                          : ike::Repeat::ByItself;
     if (const auto exchange = ike_.send_request(send.peer, {to_notify(send.notice)}, repeat, now)) {
       exchanges_.insert_or_assign(send.id, *exchange);
       sent = true;
@@ -428,7 +436,8 @@ void Node::carry_out(ike::RequestFailed& failed, Instant now) {
 
 void Node::carry_out(ike::SessionClosed& closed, Instant now) {
   // An attempt that restart_attempts() gave up: there is nothing yet that could end.
-  const bool given_up = !peer_of(closed.peer).connecting && sas_.newest_of(closed.peer) == nullptr &&
+  const bool given_up = !peer_of(closed.peer).connecting &&
+                        sas_.newest_of(closed.peer) == nullptr &&
                         !directory_.present_address_of(closed.peer);
   if (given_up) return;
   mobility_.remove_peer(closed.peer, now);
@@ -488,9 +497,8 @@ void Node::carry_out(Datapath::IkeReceived& received, Instant now) {
 void Node::carry_out(Datapath::SaWanted& wanted, Instant now) {
   Peer& peer = peer_of(wanted.peer);
   if (peer.connecting || sas_.newest_of(peer.id) != nullptr) return;
-  const Path path{{wanted.local, Datapath::ike_port},
-                  {wanted.remote, Datapath::ike_port},
-                  std::nullopt};
+  const Path path{
+      {wanted.local, Datapath::ike_port}, {wanted.remote, Datapath::ike_port}, std::nullopt};
   start_session(peer, {path, wanted.suite}, now);
 }
 
@@ -545,7 +553,7 @@ Result<IpAddress> Node::local_for(IpProtocol protocol, const Endpoint& remote) c
     case PolicyAction::Discard: return Error{Errc::Refused, "policy discards this destination"};
     case PolicyAction::Protect:
       if (!directory_.at(remote.address)) {
-        return Error{Errc::NotFound, "policy protects this destination, but no peer lives there"};
+        return Error{Errc::Refused, "policy protects this destination, but no peer lives there"};
       }
       break;
     case PolicyAction::Bypass: break;
@@ -569,7 +577,7 @@ PolicyAction Node::action_for(IpProtocol protocol, const Endpoint& remote) const
 
 std::optional<IpAddress> Node::address_of(std::string_view peer_name) const {
   for (const Peer& peer : peers_) {
-    if (peer.config.name != peer_name) continue;
+    if (!is_same_name(peer.config.name, peer_name)) continue;
     if (const auto present = directory_.present_address_of(peer.id)) return present;
     if (!peer.config.addresses.empty()) return peer.config.addresses.front();
   }

@@ -16,7 +16,7 @@ namespace godwit {
 
 struct AddressStatus {
   IpAddress address;
-  std::string state;  // TENTATIVE, PREFERRED, DEPRECATED
+  std::string state;                 // TENTATIVE, PREFERRED, DEPRECATED
   std::optional<Duration> held_for;  // DEPRECATED: time left until it is given up
 };
 

@@ -57,12 +57,14 @@ std::string to_base64(Bytes bytes) {
 }
 
 Result<ByteString> from_base64(std::string_view text) {
-  if (text.size() % 4 != 0) return Error{Errc::Malformed, "base64 text of a length no encoder makes"};
+  if (text.size() % 4 != 0)
+    return Error{Errc::Malformed, "base64 text of a length no encoder makes"};
   ByteString bytes;
   bytes.reserve(text.size() / 4 * 3);
   for (std::size_t i = 0; i < text.size(); i += 4) {
     const bool last = i + 4 == text.size();
-    const std::size_t padding = last ? (text[i + 3] == '=') + (text[i + 3] == '=' && text[i + 2] == '=') : 0;
+    const std::size_t padding =
+        last ? (text[i + 3] == '=') + (text[i + 3] == '=' && text[i + 2] == '=') : 0;
     std::uint32_t group = 0;
     for (std::size_t digit = 0; digit < 4; ++digit) {
       std::size_t value = 0;

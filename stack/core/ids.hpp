@@ -14,7 +14,7 @@ struct Id {
   friend auto operator<=>(const Id&, const Id&) = default;
 };
 
-using PeerId = Id<struct PeerTag>;            // one configured or accepted peer, for the process's life
+using PeerId = Id<struct PeerTag>;  // one configured or accepted peer, for the process's life
 using InterfaceId = Id<struct InterfaceTag>;  // the kernel's interface index
 
 // Security Parameters Index (RFC 4301 section 4.1). 0 is "no SA", 1 to 255 are reserved by IANA.

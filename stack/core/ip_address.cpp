@@ -11,7 +11,8 @@ namespace {
 std::optional<unsigned> parse_number(std::string_view text, int base, unsigned limit) {
   unsigned value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (error != std::errc{} || end != text.data() + text.size() || value > limit) return std::nullopt;
+  if (error != std::errc{} || end != text.data() + text.size() || value > limit)
+    return std::nullopt;
   return value;
 }
 
@@ -56,7 +57,8 @@ std::optional<std::array<std::uint8_t, 16>> parse_v6(std::string_view text) {
   ByteString back;
   const std::size_t gap = text.find("::");
   if (!parse_groups(text.substr(0, gap), front)) return std::nullopt;
-  if (gap != std::string_view::npos && !parse_groups(text.substr(gap + 2), back)) return std::nullopt;
+  if (gap != std::string_view::npos && !parse_groups(text.substr(gap + 2), back))
+    return std::nullopt;
   const std::size_t given = front.size() + back.size();
   if (gap == std::string_view::npos ? given != 16 : given > 14) return std::nullopt;
   std::array<std::uint8_t, 16> octets{};
@@ -166,7 +168,8 @@ bool IpPrefix::contains(const IpAddress& candidate) const {
   const Bytes mine = address.octets();
   const Bytes theirs = candidate.octets();
   const std::size_t whole = length / 8;
-  if (!std::equal(mine.begin(), mine.begin() + static_cast<std::ptrdiff_t>(whole), theirs.begin())) {
+  if (!std::equal(mine.begin(), mine.begin() + static_cast<std::ptrdiff_t>(whole),
+                  theirs.begin())) {
     return false;
   }
   const unsigned rest = length % 8;

@@ -59,8 +59,8 @@ class IpAddress {
 std::string to_string(const IpAddress& address);
 
 struct IpPrefix {
-  IpAddress address;     // host bits are kept: an interface's address is a prefix too
-  std::uint8_t length;   // 0 to 32, or 0 to 128
+  IpAddress address;    // host bits are kept: an interface's address is a prefix too
+  std::uint8_t length;  // 0 to 32, or 0 to 128
 
   // "192.0.2.0/24"; a bare address is a prefix of its full length.
   static Result<IpPrefix> parse(std::string_view text);

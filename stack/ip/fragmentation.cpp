@@ -51,14 +51,15 @@ Packet make_piece(Bytes datagram, std::size_t offset, Bytes part, bool last,
   if (datagram[0] >> 4 == 4) {
     Packet piece = Packet::with_size(Ipv4Header::length + part.size());
     const MutableBytes out = piece.bytes();
-    Ipv4Header{.source = IpAddress::from_octets(datagram.subspan(Ipv4Header::source_at, 4)),
-               .destination = IpAddress::from_octets(datagram.subspan(Ipv4Header::destination_at, 4)),
-               .protocol = static_cast<IpProtocol>(datagram[Ipv4Header::protocol_at]),
-               .total_length = static_cast<std::uint16_t>(out.size()),
-               .identification = static_cast<std::uint16_t>(identification),
-               .flags = static_cast<std::uint16_t>(offset / unit |
-                                                   (last ? 0u : Ipv4Header::more_fragments)),
-               .ttl = datagram[Ipv4Header::ttl_at]}
+    Ipv4Header{
+        .source = IpAddress::from_octets(datagram.subspan(Ipv4Header::source_at, 4)),
+        .destination = IpAddress::from_octets(datagram.subspan(Ipv4Header::destination_at, 4)),
+        .protocol = static_cast<IpProtocol>(datagram[Ipv4Header::protocol_at]),
+        .total_length = static_cast<std::uint16_t>(out.size()),
+        .identification = static_cast<std::uint16_t>(identification),
+        .flags =
+            static_cast<std::uint16_t>(offset / unit | (last ? 0u : Ipv4Header::more_fragments)),
+        .ttl = datagram[Ipv4Header::ttl_at]}
         .write_to(out);
     std::ranges::copy(part, out.begin() + Ipv4Header::length);
     return piece;
@@ -137,8 +138,7 @@ Result<std::optional<Packet>> Reassembler::handle_fragment(Packet packet, Instan
   }
   const bool overlaps_next = next != pieces.end() && next->offset < end;
   const bool overlaps_previous =
-      next != pieces.begin() &&
-      std::prev(next)->offset + std::prev(next)->size() > field->offset;
+      next != pieces.begin() && std::prev(next)->offset + std::prev(next)->size() > field->offset;
   if (overlaps_next || overlaps_previous) return refuse("fragments overlap");
   if (pieces.size() == most_pieces) return refuse("too many fragments");
   pieces.insert(next, Piece{field->offset, std::move(packet), field->header_length});

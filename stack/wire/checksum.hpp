@@ -15,7 +15,8 @@ std::uint16_t internet_checksum(Bytes data, std::uint32_t initial = 0);
 std::uint32_t pseudo_header_sum(const IpAddress& source, const IpAddress& destination,
                                 IpProtocol protocol, std::uint32_t length);
 
-// What `checksum` becomes when `before` is replaced by `after`: same even length (RFC 1624, eqn. 3).
+// What `checksum` becomes when `before` is replaced by `after`: same even length (RFC 1624, eqn.
+// 3).
 std::uint16_t checksum_adjusted(std::uint16_t checksum, Bytes before, Bytes after);
 
 }  // namespace godwit

@@ -193,9 +193,9 @@ bool transport_checksum_ok(Bytes bytes, const IpDatagram& datagram) {
     if (datagram.source.is_v4() && load_u16(bytes, *checksum_at) == 0) return true;
     payload = payload.first(load_u16(payload, UdpHeader::length_at));
   }
-  return internet_checksum(payload, pseudo_header_sum(datagram.source, datagram.destination,
-                                                      datagram.protocol,
-                                                      static_cast<std::uint32_t>(payload.size()))) == 0;
+  return internet_checksum(
+             payload, pseudo_header_sum(datagram.source, datagram.destination, datagram.protocol,
+                                        static_cast<std::uint32_t>(payload.size()))) == 0;
 }
 
 }  // namespace godwit

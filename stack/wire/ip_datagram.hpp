@@ -9,11 +9,11 @@ namespace godwit {
 struct IpDatagram {
   IpAddress source;
   IpAddress destination;
-  IpProtocol protocol;            // of the upper layer: IPv6 extension headers are passed over
-  std::size_t header_length;      // to the upper-layer header
-  std::size_t total_length;       // of the datagram; the bytes may hold link padding behind it
-  bool fragment;                  // part of a larger datagram
-  std::uint16_t source_port;      // 0 unless TCP or UDP, and in a later fragment
+  IpProtocol protocol;        // of the upper layer: IPv6 extension headers are passed over
+  std::size_t header_length;  // to the upper-layer header
+  std::size_t total_length;   // of the datagram; the bytes may hold link padding behind it
+  bool fragment;              // part of a larger datagram
+  std::uint16_t source_port;  // 0 unless TCP or UDP, and in a later fragment
   std::uint16_t destination_port;
   std::uint8_t ttl;
 

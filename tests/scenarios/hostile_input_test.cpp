@@ -119,11 +119,13 @@ TEST_F(HostileInput, TunnelledPacketsOfStrangers) {
   wrap(clear, stranger, world.ch_address);
   inject(std::move(clear));
 
-  Packet unknown_spi = datagram_of(flow.remote.address, world.ch_address, IpProtocol::Esp, ByteString(64, 9));
+  Packet unknown_spi =
+      datagram_of(flow.remote.address, world.ch_address, IpProtocol::Esp, ByteString(64, 9));
   wrap(unknown_spi, stranger, world.ch_address);
   inject(std::move(unknown_spi));
 
-  Packet unknown_ike = make_udp({flow.remote.address, 500}, {world.ch_address, 500}, ByteString(64, 9));
+  Packet unknown_ike =
+      make_udp({flow.remote.address, 500}, {world.ch_address, 500}, ByteString(64, 9));
   wrap(unknown_ike, stranger, world.ch_address);
   inject(std::move(unknown_ike));
 
@@ -166,7 +168,8 @@ TEST_F(HostileInput, ForgedIkeMessagesWithKnownSpis) {
   ByteString ike;
   for (const ByteString& bytes : seen) {
     const auto datagram = IpDatagram::parse(bytes);
-    if (datagram->protocol == IpProtocol::Udp && datagram->destination == world.ch_address) ike = bytes;
+    if (datagram->protocol == IpProtocol::Udp && datagram->destination == world.ch_address)
+      ike = bytes;
   }
   ASSERT_FALSE(ike.empty());
   std::mt19937 random{11};
@@ -174,7 +177,8 @@ TEST_F(HostileInput, ForgedIkeMessagesWithKnownSpis) {
     const std::size_t header = Ipv4Header::length + UdpHeader::length;
     ByteString payload(ike.begin() + static_cast<std::ptrdiff_t>(header), ike.end());
     for (int change = 0; change < 3; ++change) {
-      payload[16 + random() % (payload.size() - 16)] ^= static_cast<std::uint8_t>(1 + random() % 255);
+      payload[16 + random() % (payload.size() - 16)] ^=
+          static_cast<std::uint8_t>(1 + random() % 255);
     }
     if (random() % 3 == 0) payload.resize(16 + random() % (payload.size() - 16));
     inject(make_udp({world.first, 500}, {world.ch_address, 500}, payload));

@@ -66,9 +66,8 @@ TEST(Moves, TheStallIsOneRoundTrip) {
     const std::uint64_t received = connection.client->received();
     const Instant arrived = world.network().now();
     world.mh().set_addresses({world.second});
-    ASSERT_TRUE(world.network().run(arrived + 5s, [&] {
-      return connection.client->received() > received;
-    }));
+    ASSERT_TRUE(world.network().run(arrived + 5s,
+                                    [&] { return connection.client->received() > received; }));
     const Duration stall = world.network().now() - arrived;
     EXPECT_LE(stall, 2 * one_way + 2ms) << "one way " << one_way.count() << " us";
   }
@@ -141,9 +140,8 @@ TEST(Moves, SurvivesAnOutage) {
   world.network().run_for(60s);
   world.mh().set_addresses({world.third});
   const std::uint64_t received = connection.client->received();
-  ASSERT_TRUE(world.network().run(world.network().now() + 5s, [&] {
-    return connection.client->received() > received;
-  }));
+  ASSERT_TRUE(world.network().run(world.network().now() + 5s,
+                                  [&] { return connection.client->received() > received; }));
   world.finish(60s);
   world.settle();
   world.expect_converged();

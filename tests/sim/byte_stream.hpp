@@ -24,8 +24,8 @@ inline std::uint8_t stream_byte(std::uint64_t seed, std::uint64_t n) {
 class ByteStream {
  public:
   // Sends `to_send` bytes of stream `own`, then FIN; expects `to_receive` bytes of stream `other`.
-  ByteStream(std::unique_ptr<TcpSocket> socket, std::uint64_t own,
-             std::uint64_t to_send, std::uint64_t other, std::uint64_t to_receive)
+  ByteStream(std::unique_ptr<TcpSocket> socket, std::uint64_t own, std::uint64_t to_send,
+             std::uint64_t other, std::uint64_t to_receive)
       : socket_{std::move(socket)},
         own_{own},
         to_send_{to_send},

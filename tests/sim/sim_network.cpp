@@ -30,12 +30,14 @@ void SimNetwork::transmit(SimHost& from, Packet packet) {
   Instant& free = sender_free_[&from];
   free = std::max(free, now_);
   if (settings_.bits_per_second > 0) {
-    const auto queued = (free - now_).count() * static_cast<std::int64_t>(settings_.bits_per_second) / 8'000'000;
+    const auto queued =
+        (free - now_).count() * static_cast<std::int64_t>(settings_.bits_per_second) / 8'000'000;
     if (static_cast<std::size_t>(queued) > settings_.queue_bytes) {
       ++counters_.queue_full;
       return;
     }
-    free += Duration{static_cast<std::int64_t>(packet.size() * 8'000'000 / settings_.bits_per_second)};
+    free +=
+        Duration{static_cast<std::int64_t>(packet.size() * 8'000'000 / settings_.bits_per_second)};
   }
   if (chance(settings_.loss)) {
     ++counters_.lost;
@@ -49,7 +51,8 @@ void SimNetwork::transmit(SimHost& from, Packet packet) {
   for (int copy = 0; copy < copies; ++copy) {
     Duration late{};
     if (settings_.jitter > Duration::zero()) {
-      late = Duration{static_cast<Duration::rep>(random_() % static_cast<std::uint64_t>(settings_.jitter.count()))};
+      late = Duration{static_cast<Duration::rep>(
+          random_() % static_cast<std::uint64_t>(settings_.jitter.count()))};
     }
     at(free + settings_.one_way + late,
        [this, shared, destination] { deliver(shared, destination); });

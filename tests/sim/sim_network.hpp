@@ -33,8 +33,8 @@ class SeededRng final : public Rng {
 
 struct WireSettings {
   Duration one_way = std::chrono::milliseconds{10};
-  Duration jitter{};                 // uniform on top, so packets overtake each other
-  double loss = 0;                   // probability for each packet
+  Duration jitter{};  // uniform on top, so packets overtake each other
+  double loss = 0;    // probability for each packet
   double duplication = 0;
   std::uint64_t bits_per_second = 0;  // 0: no limit; for each sender
   std::size_t queue_bytes = 1 << 20;  // in front of that rate
@@ -56,7 +56,9 @@ class SimNetwork {
 
   // Runs until `until`, or until `done` says so (asked after every step). False: time is up.
   bool run(Instant until, const std::function<bool()>& done);
-  void run_for(Duration time) { (void)run(now_ + time, [] { return false; }); }
+  void run_for(Duration time) {
+    (void)run(now_ + time, [] { return false; });
+  }
   void at(Instant when, std::function<void()> action);
 
   // Called with every packet that enters the wire, and after every step.

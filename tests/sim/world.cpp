@@ -17,7 +17,8 @@ Config config_of(std::string name, std::string peer, std::vector<IpAddress> peer
                                     .addresses = std::move(peer_addresses),
                                     .public_key = to_byte_string(peer_key),
                                     .psk = std::nullopt});
-  config.policy.push_back(PolicyRule{PolicyAction::Protect, Selector{}, EspSuite::Aes256Gcm16, "any"});
+  config.policy.push_back(
+      PolicyRule{PolicyAction::Protect, Selector{}, EspSuite::Aes256Gcm16, "any"});
   return config;
 }
 
@@ -41,7 +42,8 @@ World::World(WireSettings wire, std::uint64_t seed) : network_{wire, seed} {
   SeededRng keys{seed ^ 0x6b657973};
   auto mh_key = Ed25519PrivateKey::generate(keys);
   auto ch_key = Ed25519PrivateKey::generate(keys);
-  const Config mh = config_of("mh.example.org", "ch.example.org", {ch_address}, ch_key.public_key());
+  const Config mh =
+      config_of("mh.example.org", "ch.example.org", {ch_address}, ch_key.public_key());
   const Config ch = config_of("ch.example.org", "mh.example.org", {}, mh_key.public_key());
   mh_ = std::make_unique<SimHost>(network_, mh, std::move(mh_key), seed * 2 + 1);
   ch_ = std::make_unique<SimHost>(network_, ch, std::move(ch_key), seed * 2 + 2);
@@ -54,14 +56,14 @@ World::World(WireSettings wire, std::uint64_t seed) : network_{wire, seed} {
   acceptor_->set_handler([this] {
     while (auto socket = acceptor_->accept()) {
       const std::uint16_t client_port = socket->remote().port;
-      const auto found = std::ranges::find(expected_, client_port,
-                                           &std::pair<std::uint16_t, Connection*>::first);
+      const auto found =
+          std::ranges::find(expected_, client_port, &std::pair<std::uint16_t, Connection*>::first);
       ASSERT_NE(found, expected_.end());
       Connection& connection = *found->second;
       const std::uint64_t down = connection.client->to_receive();
       const std::uint64_t up = connection.client->to_send();
-      connection.server = std::make_unique<ByteStream>(
-          std::move(socket), client_port + 100'000u, down, client_port, up);
+      connection.server = std::make_unique<ByteStream>(std::move(socket), client_port + 100'000u,
+                                                       down, client_port, up);
     }
   });
 }
@@ -83,9 +85,8 @@ bool World::all_done() const {
 }
 
 void World::finish(Duration at_most) {
-  const bool done = network_.run(network_.now() + at_most, [this] {
-    return all_done() || testing::Test::HasFatalFailure();
-  });
+  const bool done = network_.run(network_.now() + at_most,
+                                 [this] { return all_done() || testing::Test::HasFatalFailure(); });
   if (done) return;
   for (const auto& one : connections_) {
     ADD_FAILURE() << "client received " << one->client->received() << " of "

@@ -18,8 +18,8 @@ using namespace std::chrono_literals;
 Packet tunnelled(bool outer_v4, std::size_t payload) {
   ByteString data(payload);
   std::iota(data.begin(), data.end(), std::uint8_t{0});
-  Packet packet = make_udp({*IpAddress::parse("192.0.2.7"), 1}, {*IpAddress::parse("203.0.113.5"), 2},
-                           data);
+  Packet packet =
+      make_udp({*IpAddress::parse("192.0.2.7"), 1}, {*IpAddress::parse("203.0.113.5"), 2}, data);
   if (outer_v4) {
     wrap(packet, *IpAddress::parse("198.51.100.9"), *IpAddress::parse("203.0.113.5"));
   } else {
@@ -88,7 +88,8 @@ TEST(Reassembler, SurvivesMutation) {
   for (int round = 0; round < 30000; ++round) {
     for (Packet& piece : fragment(tunnelled(round % 2 == 0, 2000), 700, random() % 8)) {
       const MutableBytes bytes = piece.bytes();
-      if (random() % 2 == 0) bytes[random() % std::min<std::size_t>(bytes.size(), 52)] ^= 1u << random() % 8;
+      if (random() % 2 == 0)
+        bytes[random() % std::min<std::size_t>(bytes.size(), 52)] ^= 1u << random() % 8;
       auto whole = reassembler.handle_fragment(std::move(piece), Instant{} + 1ms * round);
       if (whole && *whole) {
         (void)IpDatagram::parse((*whole)->bytes());

@@ -27,7 +27,8 @@ TEST(Checksum, AdjustsLikeASumTakenAnew) {
     for (auto& octet : data) octet = static_cast<std::uint8_t>(round % 7 == 0 ? 0 : random());
     const std::uint16_t before_sum = internet_checksum(data);
     const ByteString before(data.begin() + 4, data.begin() + 8);
-    for (int i = 4; i < 8; ++i) data[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(random());
+    for (int i = 4; i < 8; ++i)
+      data[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(random());
     const ByteString after(data.begin() + 4, data.begin() + 8);
     const std::uint16_t adjusted = checksum_adjusted(before_sum, before, after);
     const std::uint16_t anew = internet_checksum(data);

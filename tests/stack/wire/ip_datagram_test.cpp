@@ -56,8 +56,8 @@ TEST(IpDatagram, RefusesLengthsThatContradictTheBytes) {
   EXPECT_EQ(broken(0, 0x55).error().code, Errc::Unsupported);                     // version 5
   EXPECT_EQ(broken(3, 200).error().code, Errc::Truncated);                        // total length
   EXPECT_EQ(broken(3, 10).error().code, Errc::Malformed);
-  EXPECT_EQ(broken(3, 24).error().code, Errc::Truncated);                         // half a UDP header
-  EXPECT_EQ(broken(Ipv4Header::length + 5, 200).error().code, Errc::Malformed);   // UDP length
+  EXPECT_EQ(broken(3, 24).error().code, Errc::Truncated);  // half a UDP header
+  EXPECT_EQ(broken(Ipv4Header::length + 5, 200).error().code, Errc::Malformed);  // UDP length
   EXPECT_EQ(broken(Ipv4Header::length + 5, 3).error().code, Errc::Malformed);
   EXPECT_EQ(IpDatagram::parse({}).error().code, Errc::Truncated);
 }
