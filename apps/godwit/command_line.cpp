@@ -91,9 +91,9 @@ void remind_of_restart(const Call& call, const Config& config) {
 
 ExitStatus peer_add(const Call& call) {
   const auto& words = call.options.words;
-  const auto config = add_to_config_file(
-      call.config_file(), "peers",
-      peer_element(words[0], words[1], {words.begin() + 2, words.end()}));
+  const auto config =
+      add_to_config_file(call.config_file(), "peers",
+                         peer_element(words[0], words[1], {words.begin() + 2, words.end()}));
   if (!config) return call.fail(config.problem());
   call.where.out << "Added peer " << words[0] << " to " << call.config_file() << ".\n";
   remind_of_restart(call, *config);
@@ -151,12 +151,12 @@ ExitStatus watch(const Call& call) {
 }
 
 ExitStatus check_config(const Call& call) {
-  const std::string file =
-      call.options.words.empty() ? call.config_file() : call.options.words[0];
+  const std::string file = call.options.words.empty() ? call.config_file() : call.options.words[0];
   const auto config = load_config(file);
   if (!config) return call.fail(config.problem());
   std::ostream& out = call.where.out;
-  out << file << ": no errors\n" << "name      " << config->name << '\n';
+  out << file << ": no errors\n"
+      << "name      " << config->name << '\n';
   for (const PeerConfig& peer : config->peers) {
     out << "peer      " << peer.name;
     for (const IpAddress& address : peer.addresses) out << ' ' << to_string(address);
@@ -190,17 +190,42 @@ ExitStatus key(const Call& call) {
 const std::vector<Command>& commands() {
   constexpr std::size_t any = 64;
   static const std::vector<Command> all{
-      {"init", "[--dir DIR] [--name NAME]", "write a configuration and make this host's key",
-       {"--dir=", "--name="}, 0, 0, init},
+      {"init",
+       "[--dir DIR] [--name NAME]",
+       "write a configuration and make this host's key",
+       {"--dir=", "--name="},
+       0,
+       0,
+       init},
       {"peer add", "NAME KEY [ADDRESS...]", "trust another host", {"--config="}, 2, any, peer_add},
-      {"publish", "PORT [HOST:PORT]", "offer a service of this host to its peers",
-       {"--config="}, 1, 2, publish},
-      {"status", "[--json]", "addresses, peers, connections, moves",
-       {"--config=", "--control=", "--json"}, 0, 0, status},
-      {"watch", "[--json]", "events, as they happen", {"--config=", "--control=", "--json"}, 0, 0,
+      {"publish",
+       "PORT [HOST:PORT]",
+       "offer a service of this host to its peers",
+       {"--config="},
+       1,
+       2,
+       publish},
+      {"status",
+       "[--json]",
+       "addresses, peers, connections, moves",
+       {"--config=", "--control=", "--json"},
+       0,
+       0,
+       status},
+      {"watch",
+       "[--json]",
+       "events, as they happen",
+       {"--config=", "--control=", "--json"},
+       0,
+       0,
        watch},
-      {"check-config", "[FILE]", "say what a configuration means, or what is wrong with it",
-       {"--config="}, 0, 1, check_config},
+      {"check-config",
+       "[FILE]",
+       "say what a configuration means, or what is wrong with it",
+       {"--config="},
+       0,
+       1,
+       check_config},
       {"key", "", "print this host's public key", {"--config="}, 0, 0, key},
   };
   return all;
@@ -218,7 +243,8 @@ void print_help(std::ostream& out) {
     usage.resize(std::max<std::size_t>(usage.size() + 2, 34), ' ');
     out << "  " << usage << command.purpose << '\n';
   }
-  out << "\nCommands read /etc/godwit/godwit.json; --config FILE names another. 'status' and 'watch'\n"
+  out << "\nCommands read /etc/godwit/godwit.json; --config FILE names another. 'status' and "
+         "'watch'\n"
          "ask the running godwitd; --control SOCKET says where it listens.\n";
 }
 

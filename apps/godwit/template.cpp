@@ -7,10 +7,12 @@ std::string config_template(const std::string& name, const std::string& identity
 // 'systemctl restart godwitd' makes it count.
 {
   // How peers know this host. They list it under this name.
-  "name": ")" + name + R"(",
+  "name": ")" +
+         name + R"(",
 
   // This host's private key, beside this file. 'godwit key' prints the public half.
-  "identity": ")" + identity_file + R"(",
+  "identity": ")" +
+         identity_file + R"(",
 
   // "host": the stack uses this host's own addresses. Or an address of its own: "10.1.2.3/24".
   "link": {"tun": {"device": "godwit0", "address": "host", "mtu": 1500}},

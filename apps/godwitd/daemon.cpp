@@ -69,12 +69,12 @@ Outcome<Done> Daemon::open_ways_in() {
   for (const PublishConfig& port : config_.publish) {
     if (auto open = publish_->listen(port); !open) return open;
   }
-  control_.emplace(io_,
-                   ControlSubject{node.events(),
-                                  [this] { return runner_.node().status(runner_.now()); },
-                                  [&node](PeerId peer) { return node.peer_name(peer); },
-                                  "godwitd " + std::string{version()}},
-                   log_);
+  control_.emplace(
+      io_,
+      ControlSubject{node.events(), [this] { return runner_.node().status(runner_.now()); },
+                     [&node](PeerId peer) { return node.peer_name(peer); },
+                     "godwitd " + std::string{version()}},
+      log_);
   return control_->listen(config_.control_socket);
 }
 
@@ -109,8 +109,9 @@ asio::awaitable<void> Daemon::follow_signals() {
 }
 
 void Daemon::explain_reload() {
-  log_("SIGHUP: this version takes no changes while it runs, so that connections stay; "
-       "'systemctl restart godwitd' does");
+  log_(
+      "SIGHUP: this version takes no changes while it runs, so that connections stay; "
+      "'systemctl restart godwitd' does");
   const auto config = load_config(config_file_);
   log_("SIGHUP: " + (config ? config_file_ + " has no errors" : config.problem()));
 }

@@ -46,11 +46,13 @@ void print_line(const std::string& line) {
     const auto now = std::chrono::system_clock::now();
     const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
     const auto milliseconds = static_cast<int>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000);
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() %
+        1000);
     std::tm parts{};
     ::gmtime_r(&seconds, &parts);
     std::array<char, 48> stamp{};
-    const std::size_t length = std::strftime(stamp.data(), stamp.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+    const std::size_t length =
+        std::strftime(stamp.data(), stamp.size(), "%Y-%m-%dT%H:%M:%S", &parts);
     std::snprintf(stamp.data() + length, stamp.size() - length, ".%03dZ ", milliseconds);
     text = stamp.data();
   }

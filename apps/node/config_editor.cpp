@@ -89,8 +89,8 @@ class Edit {
   }
   bool stands_first_on_its_line(std::size_t at) const {
     const std::size_t start = line_start(at);
-    return start > 0 && text_.substr(start, at - start).find_first_not_of(" \t") ==
-                            std::string_view::npos;
+    return start > 0 &&
+           text_.substr(start, at - start).find_first_not_of(" \t") == std::string_view::npos;
   }
   std::string indent_at(std::size_t at) const {
     const std::size_t start = line_start(at);

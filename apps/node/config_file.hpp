@@ -15,9 +15,9 @@ Outcome<Config> load_config(const std::string& file);
 
 std::string host_name();
 
-// Asks the host's resolver about the peers that have no address and whose name has a dot. Waits at most `patience` for
-// all of them. A name without an answer is no error: that peer may still call us. One line for
-// each look-up, for the log.
+// Asks the host's resolver about the peers that have no address and whose name has a dot. Waits at
+// most `patience` for all of them. A name without an answer is no error: that peer may still call
+// us. One line for each look-up, for the log.
 std::vector<std::string> resolve_peers(Config& config, Duration patience);
 
 }  // namespace godwit

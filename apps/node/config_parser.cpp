@@ -19,7 +19,7 @@ constexpr std::size_t longest_name = 253;         // RFC 1035 section 2.3.4, as 
 constexpr std::size_t longest_device = 15;        // IFNAMSIZ without its zero
 constexpr std::size_t longest_socket_path = 107;  // sun_path without its zero
 constexpr std::size_t shortest_psk = 16;
-constexpr std::uint64_t smallest_mtu = 576;       // RFC 791: what every host takes
+constexpr std::uint64_t smallest_mtu = 576;  // RFC 791: what every host takes
 constexpr std::uint64_t largest_mtu = 65535;
 
 constexpr std::string_view name_allowed = "letters, digits, '.', '-' and '_', as in a DNS name";
@@ -346,9 +346,9 @@ void ConfigReader::read_mobility(const Json& value, const std::string& path) {
   read_duration(object, "grace", 0s, 1min, mobility.grace);
   object.finish();
   if (mobility.retry_ceiling < mobility.first_retry_floor) {
-    problems_.add(object.path_of("retry_ceiling"), '"' + duration_text(mobility.retry_ceiling) + '"',
-                  "at least first_retry_floor, \"" + duration_text(mobility.first_retry_floor) +
-                      '"');
+    problems_.add(
+        object.path_of("retry_ceiling"), '"' + duration_text(mobility.retry_ceiling) + '"',
+        "at least first_retry_floor, \"" + duration_text(mobility.first_retry_floor) + '"');
   }
 }
 

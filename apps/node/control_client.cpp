@@ -3,10 +3,10 @@
 #include <array>
 #include <cerrno>
 
-#include <nlohmann/json.hpp>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <nlohmann/json.hpp>
 
 namespace godwit {
 namespace {
@@ -16,7 +16,8 @@ using Json = nlohmann::ordered_json;
 std::string advice_for(int error_number) {
   switch (error_number) {
     case ENOENT:
-    case ECONNREFUSED: return "; godwitd does not run here: start it with 'systemctl start godwitd'";
+    case ECONNREFUSED:
+      return "; godwitd does not run here: start it with 'systemctl start godwitd'";
     case EACCES:
     case EPERM: return "; only the user who runs godwitd may ask it (try sudo)";
     default: return {};
@@ -35,8 +36,8 @@ Outcome<ControlClient> ControlClient::connect(const std::string& path) {
   if (path.size() >= sizeof address.sun_path) return Problem{path + ": too long for a socket"};
   path.copy(address.sun_path, path.size());
   FileDescriptor socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  if (!socket || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address),
-                           sizeof address) != 0) {
+  if (!socket ||
+      ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return Problem{path + ": " + system_text(errno) + advice_for(errno)};
   }
   return ControlClient{std::move(socket)};

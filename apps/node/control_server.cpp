@@ -4,6 +4,8 @@
 #include <deque>
 #include <filesystem>
 
+#include <sys/stat.h>
+#include <unistd.h>
 #include <asio/buffer.hpp>
 #include <asio/experimental/awaitable_operators.hpp>
 #include <asio/read_until.hpp>
@@ -12,8 +14,6 @@
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
 #include <nlohmann/json.hpp>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "apps/node/file.hpp"
 
@@ -137,7 +137,8 @@ Outcome<Done> ControlServer::listen(const std::string& path) {
   if (folder_error) return problem(folder_error.message());
   if (std::filesystem::is_socket(path, folder_error)) {
     if (is_answered(io_, path)) {
-      return problem("another godwitd answers there; stop it, or give this one another \"control\"");
+      return problem(
+          "another godwitd answers there; stop it, or give this one another \"control\"");
     }
     ::unlink(path.c_str());
   }
@@ -165,8 +166,8 @@ void ControlServer::stop() {
 asio::awaitable<void> ControlServer::accept_clients() {
   while (acceptor_.is_open()) {
     asio::error_code error;
-    Socket socket = co_await acceptor_.async_accept(
-        asio::redirect_error(asio::use_awaitable, error));
+    Socket socket =
+        co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
     if (!error && sessions_.active() <= most_clients) {
       sessions_.start(serve(std::move(socket)));
     } else if (error && acceptor_.is_open() && error != asio::error::operation_aborted) {
@@ -181,9 +182,9 @@ asio::awaitable<void> ControlServer::serve(Socket socket) {
   std::string input;
   for (;;) {
     asio::error_code error;
-    const std::size_t length = co_await asio::async_read_until(
-        socket, asio::dynamic_buffer(input, longest_request), '\n',
-        asio::redirect_error(asio::use_awaitable, error));
+    const std::size_t length =
+        co_await asio::async_read_until(socket, asio::dynamic_buffer(input, longest_request), '\n',
+                                        asio::redirect_error(asio::use_awaitable, error));
     std::string reply;
     const auto request = error ? Outcome<Request>{Problem{"the line is too long"}}
                                : parse_request(input.substr(0, length));
@@ -219,7 +220,8 @@ asio::awaitable<void> ControlServer::watch(Socket& socket, bool as_text) {
   Backlog backlog{io_.get_executor()};
   backlog.lines.push_back(R"({"ok":true})");
   const Subscription subscription = subject_.events.watch([&](const Event& event) {
-    backlog.add(as_text ? event_line(event, subject_.name_of) : event_json(event, subject_.name_of));
+    backlog.add(as_text ? event_line(event, subject_.name_of)
+                        : event_json(event, subject_.name_of));
   });
   co_await (write_backlog(socket, backlog, as_text) || wait_for_end(socket));
 }

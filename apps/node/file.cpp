@@ -86,8 +86,7 @@ Outcome<Done> create_file(const std::string& file, std::string_view text, mode_t
   const FileDescriptor made{::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)};
   if (!made) return trouble(file, "cannot be made");
   // The umask may take bits away; what was asked for holds.
-  if (::fchmod(made.get(), mode) != 0 || !write_all(made.get(), text) ||
-      ::fsync(made.get()) != 0) {
+  if (::fchmod(made.get(), mode) != 0 || !write_all(made.get(), text) || ::fsync(made.get()) != 0) {
     const Problem problem = trouble(file, "cannot be written");
     ::unlink(file.c_str());
     return problem;

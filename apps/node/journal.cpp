@@ -38,12 +38,16 @@ class EventFields {
  public:
   EventFields(Fields& out, const PeerNames& name_of) : out_{out}, name_of_{name_of} {}
 
-  void operator()(const AddressAppeared& event) { name("address_appeared")["address"] = to_string(event.address); }
+  void operator()(const AddressAppeared& event) {
+    name("address_appeared")["address"] = to_string(event.address);
+  }
   void operator()(const AddressDeprecatedEvent& event) {
     name("address_deprecated")["from"] = to_string(event.address);
     out_["to"] = text_or_null(event.successor);
   }
-  void operator()(const AddressGone& event) { name("address_gone")["address"] = to_string(event.address); }
+  void operator()(const AddressGone& event) {
+    name("address_gone")["address"] = to_string(event.address);
+  }
   void operator()(const PeerConnecting& event) {
     peer("peer_connecting", event.peer);
     path(event.path);
@@ -84,8 +88,12 @@ class EventFields {
     name("problem")["what"] = event.what;
     out_["reason"] = event.reason;
   }
-  void operator()(const ConnectionOpened& event) { flow("connection_opened", event.peer, event.flow); }
-  void operator()(const ConnectionClosedEvent& event) { flow("connection_closed", event.peer, event.flow); }
+  void operator()(const ConnectionOpened& event) {
+    flow("connection_opened", event.peer, event.flow);
+  }
+  void operator()(const ConnectionClosedEvent& event) {
+    flow("connection_closed", event.peer, event.flow);
+  }
 
  private:
   Fields& name(const char* event) {

@@ -17,7 +17,8 @@ std::string quoted(const Json& value) {
 
 std::string kind_of(const Json& value) {
   if (value.is_string()) {
-    return "a text of " + std::to_string(value.get_ref<const std::string&>().size()) + " characters";
+    return "a text of " + std::to_string(value.get_ref<const std::string&>().size()) +
+           " characters";
   }
   return std::string{"a value of type "} + value.type_name();
 }

@@ -553,7 +553,7 @@ Result<IpAddress> Node::local_for(IpProtocol protocol, const Endpoint& remote) c
     case PolicyAction::Discard: return Error{Errc::Refused, "policy discards this destination"};
     case PolicyAction::Protect:
       if (!directory_.at(remote.address)) {
-        return Error{Errc::Refused, "policy protects this destination, but no peer lives there"};
+        return Error{Errc::NotFound, "policy protects this destination, but no peer lives there"};
       }
       break;
     case PolicyAction::Bypass: break;

@@ -70,7 +70,8 @@ class Node {
   void set_activity_handler(std::function<void()> handler);
 
   // --- for the ways in --------------------------------------------------------------------
-  // Errors: Refused (policy discards it, or protects it and no peer is there), NotFound (no local address, or no way there), Exhausted.
+  // Errors: Refused (policy discards it), NotFound (policy protects it and no peer is there, no
+  // local address, no way there), Exhausted.
   Result<std::unique_ptr<TcpSocket>> connect_tcp(const Endpoint& remote);
   Result<std::unique_ptr<TcpAcceptor>> listen_tcp(std::uint16_t port);
   // Port 0: one is chosen. An unconnected socket stays where it is, a connected one moves (S20).

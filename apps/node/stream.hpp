@@ -130,32 +130,33 @@ class TcpStream {
   // void(error_code, std::size_t)
   template <class Buffers, class Token>
   auto async_read_some(const Buffers& buffers, Token&& token) {
-    return compose(Wait::Read, std::forward<Token>(token), [this, buffers](asio::error_code& error) {
-      for (auto at = asio::buffer_sequence_begin(buffers); at != asio::buffer_sequence_end(buffers);
-           ++at) {
-        const asio::mutable_buffer buffer{*at};
-        if (buffer.size() == 0) continue;
-        return read_some({static_cast<std::uint8_t*>(buffer.data()), buffer.size()}, error);
-      }
-      return std::size_t{0};
-    });
+    return compose(
+        Wait::Read, std::forward<Token>(token), [this, buffers](asio::error_code& error) {
+          for (auto at = asio::buffer_sequence_begin(buffers);
+               at != asio::buffer_sequence_end(buffers); ++at) {
+            const asio::mutable_buffer buffer{*at};
+            if (buffer.size() == 0) continue;
+            return read_some({static_cast<std::uint8_t*>(buffer.data()), buffer.size()}, error);
+          }
+          return std::size_t{0};
+        });
   }
 
   template <class Buffers, class Token>
   auto async_write_some(const Buffers& buffers, Token&& token) {
-    return compose(Wait::Write, std::forward<Token>(token),
-                   [this, buffers](asio::error_code& error) {
-                     std::size_t written = 0;
-                     for (auto at = asio::buffer_sequence_begin(buffers);
-                          at != asio::buffer_sequence_end(buffers) && !error; ++at) {
-                       const asio::const_buffer buffer{*at};
-                       if (buffer.size() == 0) continue;
-                       written += write_some(
-                           {static_cast<const std::uint8_t*>(buffer.data()), buffer.size()}, error);
-                     }
-                     if (written > 0) error = {};
-                     return written;
-                   });
+    return compose(
+        Wait::Write, std::forward<Token>(token), [this, buffers](asio::error_code& error) {
+          std::size_t written = 0;
+          for (auto at = asio::buffer_sequence_begin(buffers);
+               at != asio::buffer_sequence_end(buffers) && !error; ++at) {
+            const asio::const_buffer buffer{*at};
+            if (buffer.size() == 0) continue;
+            written +=
+                write_some({static_cast<const std::uint8_t*>(buffer.data()), buffer.size()}, error);
+          }
+          if (written > 0) error = {};
+          return written;
+        });
   }
 
  private:

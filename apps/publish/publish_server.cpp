@@ -30,8 +30,8 @@ Outcome<Done> PublishServer::listen(const PublishConfig& config) {
     return Problem{"publish: cannot listen on port " + std::to_string(config.port) +
                    " of the stack: " + std::string{acceptor.error().what}};
   }
-  ports_.push_back(std::make_shared<Port>(
-      Port{config, TcpListener{io_.get_executor(), std::move(*acceptor)}}));
+  ports_.push_back(
+      std::make_shared<Port>(Port{config, TcpListener{io_.get_executor(), std::move(*acceptor)}}));
   sessions_.start(accept_peers(ports_.back()));
   return Done{};
 }
@@ -58,15 +58,14 @@ asio::awaitable<void> PublishServer::accept_peers(std::shared_ptr<Port> port) {
 }
 
 asio::awaitable<void> PublishServer::serve(std::unique_ptr<TcpStream> peer, PublishConfig config) {
-  const std::string who = "publish: port " + std::to_string(config.port) + ", " +
-                          to_string(peer->remote()) + ": ";
+  const std::string who =
+      "publish: port " + std::to_string(config.port) + ", " + to_string(peer->remote()) + ": ";
   asio::ip::tcp::socket service{io_};
   asio::error_code error;
   co_await service.async_connect(to_asio<asio::ip::tcp>(config.to),
                                  asio::redirect_error(asio::use_awaitable, error));
   if (error) {
-    log_(who + "the service at " + to_string(config.to) + " cannot be reached: " +
-         error.message());
+    log_(who + "the service at " + to_string(config.to) + " cannot be reached: " + error.message());
     peer->abort();
     co_return;
   }

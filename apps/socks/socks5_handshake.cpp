@@ -127,11 +127,13 @@ void Socks5Handshake::read_request() {
     case AddressType::V6: length = IpAddress::v6_length; break;
     case AddressType::Name: length = pending_[at++]; break;
     default:
-      return close_with(SocksReply::AddressTypeNotSupported, "a request with an unknown address type");
+      return close_with(SocksReply::AddressTypeNotSupported,
+                        "a request with an unknown address type");
   }
   if (pending_.size() < at + length + port_length) return;
   const Bytes host = Bytes{pending_}.subspan(at, length);
-  const auto port = static_cast<std::uint16_t>(pending_[at + length] << 8 | pending_[at + length + 1]);
+  const auto port =
+      static_cast<std::uint16_t>(pending_[at + length] << 8 | pending_[at + length + 1]);
 
   if (Command{pending_[command_at]} != Command::Connect) {
     return close_with(SocksReply::CommandNotSupported, "a command other than CONNECT");
@@ -186,9 +188,9 @@ void Socks5Handshake::handle_failed(SocksReply why) {
 
 void Socks5Handshake::reply(SocksReply code, const std::optional<Endpoint>& bound) {
   const Endpoint endpoint = bound.value_or(Endpoint{IpAddress::v4({}), 0});
-  ByteString bytes{version_5, static_cast<std::uint8_t>(code), 0,
-                   static_cast<std::uint8_t>(endpoint.address.is_v4() ? AddressType::V4
-                                                                      : AddressType::V6)};
+  ByteString bytes{
+      version_5, static_cast<std::uint8_t>(code), 0,
+      static_cast<std::uint8_t>(endpoint.address.is_v4() ? AddressType::V4 : AddressType::V6)};
   const Bytes octets = endpoint.address.octets();
   bytes.insert(bytes.end(), octets.begin(), octets.end());
   bytes.push_back(static_cast<std::uint8_t>(endpoint.port >> 8));

@@ -135,10 +135,7 @@ class SocksSession {
 }  // namespace
 
 SocksServer::SocksServer(asio::io_context& io, SocksConnector& connector, Log log)
-    : connector_{connector},
-      log_{std::move(log)},
-      acceptor_{io},
-      sessions_{io.get_executor()} {}
+    : connector_{connector}, log_{std::move(log)}, acceptor_{io}, sessions_{io.get_executor()} {}
 
 Outcome<Done> SocksServer::listen(const Endpoint& endpoint) {
   const auto at = to_asio<asio::ip::tcp>(endpoint);
@@ -148,8 +145,8 @@ Outcome<Done> SocksServer::listen(const Endpoint& endpoint) {
   if (!error) acceptor_.bind(at, error);
   if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
   if (error) {
-    std::string text = "socks.listen: cannot listen on " + to_string(endpoint) + ": " +
-                       error.message();
+    std::string text =
+        "socks.listen: cannot listen on " + to_string(endpoint) + ": " + error.message();
     if (error == asio::error::address_in_use) {
       text += "; another program has this port: stop it (ss -ltnp shows it) or choose another";
     }

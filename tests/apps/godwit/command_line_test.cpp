@@ -80,17 +80,20 @@ TEST_F(CommandLineTest, AddsPeersAndKeepsTheComments) {
   ASSERT_EQ(run({"init", "--name=laptop"}), ExitStatus::Success) << err_;
   const std::string before = folder_.read("godwit.json");
   ASSERT_EQ(run({"peer", "add", "server.example.org", some_key, "203.0.113.5", "2001:db8::5"}),
-            ExitStatus::Success) << err_;
+            ExitStatus::Success)
+      << err_;
   const std::string element =
       "    {\"name\": \"server.example.org\", \"addresses\": [\"203.0.113.5\", \"2001:db8::5\"], "
-      "\"key\": \"" + std::string{some_key} + "\"}\n";
+      "\"key\": \"" +
+      std::string{some_key} + "\"}\n";
   std::string after = folder_.read("godwit.json");
   const std::size_t at = after.find(element);
   ASSERT_NE(at, std::string::npos) << after;
   EXPECT_EQ(after.erase(at, element.size()), before);
 
   ASSERT_EQ(run({"peer", "add", "desk", "ed25519:" + std::string(43, 'A') + "="}),
-            ExitStatus::Success) << err_;
+            ExitStatus::Success)
+      << err_;
   const auto config = load_config(config_);
   ASSERT_TRUE(config) << config.problem();
   ASSERT_EQ(config->peers.size(), 2u);
@@ -102,7 +105,8 @@ TEST_F(CommandLineTest, RefusesPeersThatCannotBe) {
   ASSERT_EQ(run({"init", "--name=laptop"}), ExitStatus::Success) << err_;
   const std::string before = folder_.read("godwit.json");
   EXPECT_EQ(run({"peer", "add", "server", "ed25519:AAAA"}), ExitStatus::Failure);
-  EXPECT_THAT(err_, HasSubstr("peers[0].key: found \"ed25519:AAAA\"; allowed: \"ed25519:\" and 44"));
+  EXPECT_THAT(err_,
+              HasSubstr("peers[0].key: found \"ed25519:AAAA\"; allowed: \"ed25519:\" and 44"));
   EXPECT_EQ(run({"peer", "add", "server", some_key, "127.0.0.1"}), ExitStatus::Failure);
   EXPECT_THAT(err_, HasSubstr("peers[0].addresses[0]: found \"127.0.0.1\""));
   EXPECT_EQ(run({"peer", "add", "a b\"", some_key}), ExitStatus::Failure);
@@ -131,9 +135,11 @@ TEST_F(CommandLineTest, PublishesPorts) {
 TEST_F(CommandLineTest, ChecksAConfiguration) {
   folder_.write("godwit.json", "{\"polcy\": [] // spelled wrongly\n}");
   EXPECT_EQ(run({"check-config"}), ExitStatus::Failure);
-  EXPECT_THAT(err_, HasSubstr("godwit: " + config_ + ": the top level: found the unknown key \"polcy\""));
+  EXPECT_THAT(err_,
+              HasSubstr("godwit: " + config_ + ": the top level: found the unknown key \"polcy\""));
   EXPECT_THAT(err_, HasSubstr("allowed: name, identity, control, link, peers, policy, socks"));
-  folder_.write("godwit.json", R"({"name": "me", "peers": [{"name": "desk", "psk": "a very long secret"}]})");
+  folder_.write("godwit.json",
+                R"({"name": "me", "peers": [{"name": "desk", "psk": "a very long secret"}]})");
   EXPECT_EQ(run({"check-config"}), ExitStatus::Success) << err_;
   EXPECT_THAT(out_, HasSubstr("policy    protect any with esp aes256gcm16\n"));
   EXPECT_THAT(out_, HasSubstr("desk (pre-shared key)"));
@@ -170,8 +176,8 @@ TEST_F(CommandLineTest, ExplainsItsUse) {
 }
 
 TEST(Options, AreFoundAmongTheWords) {
-  const auto options = parse_options({"a", "--config", "f", "--json", "b", "--", "--c"},
-                                     {"--config=", "--json"});
+  const auto options =
+      parse_options({"a", "--config", "f", "--json", "b", "--", "--c"}, {"--config=", "--json"});
   ASSERT_TRUE(options) << options.problem();
   EXPECT_EQ(options->value_or("--config", ""), "f");
   EXPECT_TRUE(options->has("--json"));

@@ -27,7 +27,8 @@ TEST(ConfigEditor, AddsAnElementAndTouchesNothingElse) {
       {"{\n  \"list\": [\n    1\n  ]\n}\n", "{\n  \"list\": [\n    1,\n    7\n  ]\n}\n"},
       {"{\n  \"list\": [\n    1,  // one\n    2   // two\n    // the end\n  ]\n}",
        "{\n  \"list\": [\n    1,  // one\n    2,   // two\n    // the end\n    7\n  ]\n}"},
-      {"{\n\t\"list\": [\n\t\t// none yet\n\t]\n}", "{\n\t\"list\": [\n\t\t// none yet\n\t  7\n\t]\n}"},
+      {"{\n\t\"list\": [\n\t\t// none yet\n\t]\n}",
+       "{\n\t\"list\": [\n\t\t// none yet\n\t  7\n\t]\n}"},
       {"{\"list\": [1, 2]}", "{\"list\": [1, 2, 7]}"},
       {"{\"list\": [1, 2 /* two */ ]}", "{\"list\": [1, 2, 7 /* two */ ]}"},
       {"{\n  \"list\": []\n}", "{\n  \"list\": [\n    7\n  ]\n}"},
@@ -35,8 +36,7 @@ TEST(ConfigEditor, AddsAnElementAndTouchesNothingElse) {
        "{\"a\": {\"list\": [1]}, \"list\": [2, 7], \"b\": [\"list\", []]}"},
       {"{\"a\": \"]\\\"[\", /* \"list\": [ */ \"list\": [\"//\"]}",
        "{\"a\": \"]\\\"[\", /* \"list\": [ */ \"list\": [\"//\", 7]}"},
-      {"{\n  \"a\": 1  // last\n}\n",
-       "{\n  \"a\": 1,  // last\n  \"list\": [\n    7\n  ]\n}\n"},
+      {"{\n  \"a\": 1  // last\n}\n", "{\n  \"a\": 1,  // last\n  \"list\": [\n    7\n  ]\n}\n"},
       {"{}", "{\n  \"list\": [\n    7\n  ]\n}"},
   };
   for (const Case& c : cases) {
@@ -57,8 +57,8 @@ TEST(ConfigEditor, RefusesWhatItCannotUnderstand) {
 TEST(ConfigEditor, SurvivesAnyText) {
   const unsigned seed = 7;
   std::mt19937 random{seed};
-  constexpr std::string_view pieces[] = {"{", "}", "[",  "]", "\"list\"", ":", ",", "//", "\n",
-                                         "/*", "*/", "\\", "\"", " ",      "1", "a"};
+  constexpr std::string_view pieces[] = {"{",  "}",  "[",  "]",  "\"list\"", ":", ",", "//",
+                                         "\n", "/*", "*/", "\\", "\"",       " ", "1", "a"};
   for (int round = 0; round < 50'000; ++round) {
     std::string text = "{";
     for (unsigned i = 0; i < random() % 30; ++i) text += pieces[random() % std::size(pieces)];
@@ -119,7 +119,8 @@ TEST(ConfigEditor, ReplacesAFileOnlyByAValidOne) {
   EXPECT_EQ(added->peers[0].name, "a");
   EXPECT_EQ(folder.read("godwit.json"),
             "{\n  // mine\n  \"peers\": [\n    {\"name\": \"a\", \"addresses\": [\"192.0.2.1\"], "
-            "\"key\": \"" + key + "\"}\n  ]\n}\n");
+            "\"key\": \"" +
+                key + "\"}\n  ]\n}\n");
   struct stat about {};
   ASSERT_EQ(::stat(file.c_str(), &about), 0);
   EXPECT_EQ(about.st_mode & 0777, 0640u);

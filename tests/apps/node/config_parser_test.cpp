@@ -108,10 +108,13 @@ TEST(ConfigParser, SaysWhatIsWrongAndWhatIsAllowed) {
       {R"({"link": {"tun": {"mtu": 1500.5}}})", "link.tun.mtu", "1500.5", "a whole number"},
       {R"({"link": {"tun": {"mtu": -1}}})", "link.tun.mtu", "-1", "a whole number"},
       {R"({"link": {"tun": {"mtu": 1e99}}})", "link.tun.mtu", "1e+99", "a whole number"},
-      {R"({"link": {"tun": {"address": "10.1.2.3/33"}}})", "link.tun.address", "10.1.2.3/33", "host"},
-      {R"({"link": {"tun": {"address": "127.0.0.1/8"}}})", "link.tun.address", "127.0.0.1/8", "host"},
+      {R"({"link": {"tun": {"address": "10.1.2.3/33"}}})", "link.tun.address", "10.1.2.3/33",
+       "host"},
+      {R"({"link": {"tun": {"address": "127.0.0.1/8"}}})", "link.tun.address", "127.0.0.1/8",
+       "host"},
       {R"({"link": {"tun": {"device": "a/b"}}})", "link.tun.device", "a/b", "15 characters"},
-      {R"({"link": {"tun": {"device": "aaaaaaaaaaaaaaaa"}}})", "link.tun.device", "aaaa", "15 char"},
+      {R"({"link": {"tun": {"device": "aaaaaaaaaaaaaaaa"}}})", "link.tun.device", "aaaa",
+       "15 char"},
       {R"({"peers": {}})", "peers", "{}", "a list"},
       {R"({"peers": [5]})", "peers[0]", "5", "an object"},
       {R"({"peers": [{"psk": "sixteen letters.."}]})", "peers[0].name", "nothing", "letters"},
@@ -164,9 +167,9 @@ TEST(ConfigParser, NeverRepeatsASecret) {
 
 TEST(ConfigParser, TellsPeersApart) {
   const std::string key = "\"ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"";
-  const std::string problem = problem_of(
-      R"({"peers": [{"name": "A", "addresses": ["192.0.2.1"], "key": )" + key +
-      R"(}, {"name": "a", "addresses": ["192.0.2.1"], "key": )" + key + "}]}");
+  const std::string problem =
+      problem_of(R"({"peers": [{"name": "A", "addresses": ["192.0.2.1"], "key": )" + key +
+                 R"(}, {"name": "a", "addresses": ["192.0.2.1"], "key": )" + key + "}]}");
   EXPECT_THAT(problem, HasSubstr("peers[1].name: found \"a\", which is peers[0]'s"));
   EXPECT_THAT(problem, HasSubstr("peers[1].addresses: found 192.0.2.1, which is peers[0]'s"));
   EXPECT_THAT(problem, HasSubstr("peers[1].key: found a key, which is peers[0]'s"));

@@ -87,7 +87,8 @@ TEST_F(ControlTest, StreamsEventsToEveryWatcher) {
   ASSERT_TRUE(json->watch(ControlFormat::Json));
   ASSERT_TRUE(text->watch(ControlFormat::Text));
   publish(PeerLostEvent{{0}, "silent"});
-  EXPECT_EQ(json->next_line(), R"({"event":"peer_lost","peer":"server","reason":"silent","at_ms":0.0})");
+  EXPECT_EQ(json->next_line(),
+            R"({"event":"peer_lost","peer":"server","reason":"silent","at_ms":0.0})");
   EXPECT_EQ(text->next_line(), "peer_lost peer=server reason=silent at_ms=0.0");
 }
 
@@ -115,9 +116,9 @@ TEST_F(ControlTest, CountsWhatASlowWatcherLost) {
 TEST_F(ControlTest, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(say("{\"request\":\"explode\"}\n"),
             "{\"error\":\"no such request; there are: status, watch, version\",\"ok\":false}\n");
-  for (const char* line : {"hello\n", "[]\n", "{\"request\":5}\n", "{\"reqest\":\"status\"}\n",
-                           "{\"request\":\"status\",\"as\":\"xml\"}\n", "{}\n", "\n",
-                           "{\"request\":\"\xff\"}\n"}) {
+  for (const char* line :
+       {"hello\n", "[]\n", "{\"request\":5}\n", "{\"reqest\":\"status\"}\n",
+        "{\"request\":\"status\",\"as\":\"xml\"}\n", "{}\n", "\n", "{\"request\":\"\xff\"}\n"}) {
     EXPECT_THAT(say(line), HasSubstr("\"ok\":false")) << line;
   }
   EXPECT_THAT(say(std::string(100'000, 'x') + '\n'), HasSubstr("too long"));
@@ -137,11 +138,13 @@ TEST(Control, TakesOverWhatACrashLeftBehind) {
   const std::string path = folder.file("control.sock");
   asio::io_context io;
   {
-    asio::local::stream_protocol::acceptor crashed{io, asio::local::stream_protocol::endpoint{path}};
+    asio::local::stream_protocol::acceptor crashed{io,
+                                                   asio::local::stream_protocol::endpoint{path}};
   }
   ASSERT_EQ(::access(path.c_str(), F_OK), 0);
   EventBus<Event> events;
-  ControlServer server{io, {events, [] { return NodeStatus{}; }, {}, ""}, [](const std::string&) {}};
+  ControlServer server{
+      io, {events, [] { return NodeStatus{}; }, {}, ""}, [](const std::string&) {}};
   const auto open = server.listen(path);
   EXPECT_TRUE(open) << open.problem();
 }

@@ -71,9 +71,10 @@ TEST(PublicKeyText, GoesThereAndBack) {
   const auto key = parse_public_key(text);
   ASSERT_TRUE(key);
   EXPECT_EQ(public_key_text(*key), text);
-  for (const char* bad : {"", "ed25519:", "ed25519:AAAA", "ED25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
-                          "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
-                          "ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= "}) {
+  for (const char* bad :
+       {"", "ed25519:", "ed25519:AAAA", "ED25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+        "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+        "ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= "}) {
     EXPECT_FALSE(parse_public_key(bad)) << bad;
   }
 }

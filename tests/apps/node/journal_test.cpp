@@ -100,7 +100,8 @@ NodeStatus some_status() {
   row.longest_stall = 23ms;
   status.connections = {row};
   status.tunnels = {{"source 192.0.2.7 via 2001:db8::9"}};
-  status.moves = {{"server", Side::Local, old_address, new_address, "completed", at, 1ms, 21ms, {}, 20ms, 1}};
+  status.moves = {
+      {"server", Side::Local, old_address, new_address, "completed", at, 1ms, 21ms, {}, 20ms, 1}};
   status.drops = {{"replayed", 4}};
   return status;
 }
@@ -130,7 +131,8 @@ TEST(Journal, WritesTheStatusForPeople) {
   const std::string text = status_text(some_status());
   for (const char* part :
        {"laptop, up 1 h 2 min;", "  2001:db8::9  PREFERRED\n", "DEPRECATED  1 min 30 s",
-        "server  established  2      2001:db8::9  -       20.1 ms  0xc0de0001  -        1.5 MB  0 B",
+        "server  established  2      2001:db8::9  -       20.1 ms  0xc0de0001  -        1.5 MB  0 "
+        "B",
         "tcp 192.0.2.7:40000 > 203.0.113.5:80  server  ESTABLISHED, DEPRECATED", "23.0 ms",
         "source 192.0.2.7 via 2001:db8::9", "this host", "replayed  4"}) {
     EXPECT_THAT(text, HasSubstr(part));

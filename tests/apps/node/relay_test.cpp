@@ -2,12 +2,12 @@
 
 #include <deque>
 
+#include <gtest/gtest.h>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
-#include <gtest/gtest.h>
 
 #include "apps/node/sessions.hpp"
 
@@ -18,8 +18,7 @@ namespace {
 // timer is a bell that rings when it is cancelled.
 class HandChannel final : public ByteChannel {
  public:
-  explicit HandChannel(asio::io_context& io)
-      : bell_{io, asio::steady_timer::time_point::max()} {}
+  explicit HandChannel(asio::io_context& io) : bell_{io, asio::steady_timer::time_point::max()} {}
 
   // The world's side.
   void arrive(std::string_view text) {

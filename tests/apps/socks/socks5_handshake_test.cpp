@@ -75,7 +75,8 @@ TEST(Socks5Handshake, LeavesEarlyDataAlone) {
 
 TEST(Socks5Handshake, DoesNotMindHowTheOctetsArrive) {
   Socks5Handshake handshake;
-  for (const std::uint8_t octet : hex("05 03 02 00 01  05 01 00 03 0b 4578616d706c652e6f7267 0050")) {
+  for (const std::uint8_t octet :
+       hex("05 03 02 00 01  05 01 00 03 0b 4578616d706c652e6f7267 0050")) {
     EXPECT_EQ(handshake.handle_bytes({&octet, 1}), 1u);
   }
   EXPECT_THAT(outputs_of(handshake), ElementsAre("send 0500", "connect example.org:80"));
@@ -110,7 +111,8 @@ TEST(Socks5Handshake, AnswersEveryRequestAsTheRfcSays) {
       {"05 02 00 01 cb007105 0050", {no_command, "close a command other than CONNECT"}},
       {"05 03 00 01 00000000 0000", {no_command, "close a command other than CONNECT"}},
       {"05 00 00 01 cb007105 0050", {no_command, "close a command other than CONNECT"}},
-      {"05 f0 00 03 01 61 0016", {no_command, "close a command other than CONNECT"}},  // Tor's RESOLVE
+      {"05 f0 00 03 01 61 0016",
+       {no_command, "close a command other than CONNECT"}},  // Tor's RESOLVE
       {"05 01 00 02 cb", {no_type, "close a request with an unknown address type"}},
       {"05 01 00 ff cb", {no_type, "close a request with an unknown address type"}},
       {"04 01", {"close a request of another version"}},

@@ -3,14 +3,14 @@
 #include <map>
 #include <thread>
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <asio/co_spawn.hpp>
 #include <asio/connect.hpp>
 #include <asio/read.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "apps/node/address.hpp"
 
@@ -109,7 +109,9 @@ TEST_F(SocksServerTest, CarriesAConnection) {
   Tcp::socket socket = client();
   send(socket, "050100");
   EXPECT_EQ(receive(socket, 2), "0500");
-  send(socket, "0501000301610050" "6561726c79");  // "early" behind the request
+  send(socket,
+       "0501000301610050"
+       "6561726c79");  // "early" behind the request
   EXPECT_EQ(receive(socket, 10).substr(0, 16), "050000017f000001");
   EXPECT_EQ(receive(socket, 5), "6561726c79");
   ByteString sent(3'000'000);
@@ -130,8 +132,14 @@ TEST_F(SocksServerTest, ReportsEveryFailureAndCloses) {
   for (int code = 1; code <= 8; ++code) {
     Tcp::socket socket = client();
     const std::string digit = std::to_string(code);
-    send(socket, "050100" "05010001cb007105000" + digit);
-    EXPECT_EQ(receive(socket, 100), "0500" "050" + digit + "0001000000000000");
+    send(socket,
+         "050100"
+         "05010001cb007105000" +
+             digit);
+    EXPECT_EQ(receive(socket, 100),
+              "0500"
+              "050" +
+                  digit + "0001000000000000");
   }
 }
 
@@ -143,13 +151,19 @@ TEST_F(SocksServerTest, AnswersOtherProtocolsAndGoesOn) {
   asio::write(http, asio::buffer(std::string{"GET http://example.org/ HTTP/1.1\r\n\r\n"}));
   EXPECT_THAT(receive(http, 1000), ::testing::StartsWith("485454502f312e3120353031"));
   Tcp::socket bind = client();
-  send(bind, "050100" "05020001cb0071050050");
-  EXPECT_EQ(receive(bind, 100), "0500" "05070001000000000000");
+  send(bind,
+       "050100"
+       "05020001cb0071050050");
+  EXPECT_EQ(receive(bind, 100),
+            "0500"
+            "05070001000000000000");
   Tcp::socket gone = client();
   send(gone, "05");
   gone.close();
   Tcp::socket socket = client();
-  send(socket, "050100" "0501000301610050");
+  send(socket,
+       "050100"
+       "0501000301610050");
   EXPECT_EQ(receive(socket, 12).substr(0, 8), "05000500");
 }
 
