@@ -76,8 +76,7 @@ Status read(const PayloadView& payload, Role sender, AuthContents& contents) {
     case PayloadType::IdResponder:
       return take(IdPayload::parse(payload.body),
                   payload.type == id_type(sender) ? contents.own_id : contents.wanted_id);
-    case PayloadType::Authentication:
-      return take(AuthPayload::parse(payload.body), contents.auth);
+    case PayloadType::Authentication: return take(AuthPayload::parse(payload.body), contents.auth);
     case PayloadType::SecurityAssociation:
       return take(parse_proposals(payload.body), contents.proposals);
     case PayloadType::TrafficSelectorInitiator:
@@ -170,8 +169,8 @@ bool verify_auth(const AuthPayload& auth, const IkePeer& peer, const IdPayload& 
   switch (auth.method) {
     case AuthMethod::SharedKey:
       return peer.psk &&
-             equal_in_constant_time(
-                 auth.value, shared_key_proof(*peer.psk, octets.prf, signed_octets).bytes());
+             equal_in_constant_time(auth.value,
+                                    shared_key_proof(*peer.psk, octets.prf, signed_octets).bytes());
     case AuthMethod::DigitalSignature: {
       ByteReader in{auth.value};
       const Bytes identifier = in.take(in.read<std::uint8_t>());

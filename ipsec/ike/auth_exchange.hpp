@@ -15,8 +15,8 @@
 namespace godwit::ike {
 
 struct AuthContents {
-  std::optional<IdPayload> own_id;     // IDi; IDr in a response
-  std::optional<IdPayload> wanted_id;  // IDr in a request
+  std::optional<IdPayload> own_id;                // IDi; IDr in a response
+  std::optional<IdPayload> wanted_id;             // IDr in a request
   std::optional<CertificatePayload> certificate;  // written only: our list has the keys that count
   std::optional<AuthPayload> auth;
   std::vector<Proposal> proposals;

@@ -42,7 +42,7 @@ struct SentRequest {
   unsigned transmissions = 1;
   Duration longest{};
   Duration interval{};
-  std::optional<Instant> repeat_at;   // none: on demand, or given up
+  std::optional<Instant> repeat_at;  // none: on demand, or given up
   std::optional<Instant> give_up_at;
 };
 

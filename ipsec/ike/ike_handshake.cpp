@@ -25,8 +25,7 @@ Error describe(NotifyType why) {
     case NotifyType::AuthenticationFailed:
       return {Errc::AuthFailed,
               "the peer does not know us, or not by this key: compare name and key on its list"};
-    case NotifyType::InvalidSyntax:
-      return {Errc::Malformed, "the peer could not read our message"};
+    case NotifyType::InvalidSyntax: return {Errc::Malformed, "the peer could not read our message"};
     case NotifyType::UnsupportedCriticalPayload:
       return {Errc::Unsupported, "the peer does not understand a critical payload"};
     default: return {Errc::Refused, "the peer refused the session"};
@@ -42,8 +41,8 @@ ByteString random_octets(Rng& rng, std::size_t count) {
 }  // namespace
 
 std::unique_ptr<IkeSession> IkeSession::initiate(SessionContext& context, const IkePeer& peer,
-                                                 const Path& path, EspSuite preference,
-                                                 Spi inbound, Instant now) {
+                                                 const Path& path, EspSuite preference, Spi inbound,
+                                                 Instant now) {
   std::unique_ptr<IkeSession> session{new IkeSession{context, Role::Initiator, path, inbound}};
   session->peer_ = peer.id;
   session->preference_ = preference;
@@ -83,8 +82,9 @@ void IkeSession::handle_init_response(const IkeHeader& header, Bytes datagram, I
   const auto method = peer ? own_method(context_.identity, *peer, init->takes_ed25519)
                            : std::optional<AuthMethod>{};
   if (!method) {
-    return expect_no_answer({Errc::AuthFailed, "the peer takes no Ed25519 signatures, and there "
-                                               "is no shared secret with it"},
+    return expect_no_answer({Errc::AuthFailed,
+                             "the peer takes no Ed25519 signatures, and there "
+                             "is no shared secret with it"},
                             now);
   }
   const auto request = requests_.take(0, ExchangeType::IkeSaInit);
@@ -124,8 +124,10 @@ void IkeSession::derive_keys(Bytes shared_secret) {
   const bool initiator = role_ == Role::Initiator;
   keys_ = derive_ike_keys(suite_, nonces_, initiator ? own_spi_ : peer_spi_,
                           initiator ? peer_spi_ : own_spi_, shared_secret);
-  sealing_.emplace(suite_.cipher, (initiator ? keys_.encrypt_initiator : keys_.encrypt_responder).bytes());
-  opening_.emplace(suite_.cipher, (initiator ? keys_.encrypt_responder : keys_.encrypt_initiator).bytes());
+  sealing_.emplace(suite_.cipher,
+                   (initiator ? keys_.encrypt_initiator : keys_.encrypt_responder).bytes());
+  opening_.emplace(suite_.cipher,
+                   (initiator ? keys_.encrypt_responder : keys_.encrypt_initiator).bytes());
   key_exchange_.reset();
 }
 
@@ -145,8 +147,8 @@ AuthContents IkeSession::own_contents(const IkePeer& peer, AuthMethod method, By
 }
 
 void IkeSession::send_auth_request(const IkePeer& peer, AuthMethod method, Instant now) {
-  AuthContents contents = own_contents(peer, method, init_request_, nonces_.responder,
-                                       keys_.prove_initiator.bytes());
+  AuthContents contents =
+      own_contents(peer, method, init_request_, nonces_.responder, keys_.prove_initiator.bytes());
   offered_ = offered_for_esp(preference_, inbound_);
   contents.wanted_id = IdPayload::fqdn(peer.name);
   contents.initial_contact = true;  // we begin only where there is no session
@@ -156,8 +158,8 @@ void IkeSession::send_auth_request(const IkePeer& peer, AuthMethod method, Insta
   contents.responder_selectors = {TrafficSelector::host(path_.remote.address)};
   state_ = State::AuthSent;
   silence_ = {Errc::NotFound, "no answer to IKE_AUTH: the peer began to talk and then stopped"};
-  transmit(ExchangeType::IkeAuth, contents.write(Role::Initiator), std::nullopt,
-           handshake_schedule, now);
+  transmit(ExchangeType::IkeAuth, contents.write(Role::Initiator), std::nullopt, handshake_schedule,
+           now);
 }
 
 IkeSession::Reception IkeSession::receive(SessionContext& context, const IkeHeader& header,
@@ -202,8 +204,11 @@ IkeSession::Reception IkeSession::receive(SessionContext& context, const IkeHead
   session->nonces_ = {init->nonce, random_octets(context.rng, nonce_length)};
   session->peer_takes_ed25519_ = init->takes_ed25519;
   session->init_request_ = to_byte_string(datagram);
-  const SaInit answer{{chosen->proposal}, method, to_byte_string(own_share.public_value()),
-                      session->nonces_.responder, true};
+  const SaInit answer{{chosen->proposal},
+                      method,
+                      to_byte_string(own_share.public_value()),
+                      session->nonces_.responder,
+                      true};
   session->init_response_ =
       answer.write(session->header(ExchangeType::IkeSaInit, MessageKind::Response, 0));
   session->derive_keys(secret->bytes());
@@ -242,8 +247,7 @@ void IkeSession::handle_auth_request(std::uint32_t message_id,
   const SignedOctets theirs{init_request_, nonces_.responder, keys_.prove_initiator.bytes(),
                             suite_.prf};
   const auto method = own_method(context_.identity, *peer, peer_takes_ed25519_);
-  if (!method || !request->auth ||
-      !verify_auth(*request->auth, *peer, *request->own_id, theirs)) {
+  if (!method || !request->auth || !verify_auth(*request->auth, *peer, *request->own_id, theirs)) {
     return refuse(IkeDrop::WrongKey, "the initiator's key is not the one on our list");
   }
 
@@ -286,8 +290,8 @@ void IkeSession::handle_auth_response(const AuthContents& response) {
                             suite_.prf};
   if (!same_name(response.own_id->name().value_or(""), peer->name)) {
     count(IkeDrop::UnknownPeer);
-    return abort_handshake({Errc::AuthFailed,
-                            "another host answered: its name is not that of the peer"});
+    return abort_handshake(
+        {Errc::AuthFailed, "another host answered: its name is not that of the peer"});
   }
   if (!verify_auth(*response.auth, *peer, *response.own_id, theirs)) {
     count(IkeDrop::WrongKey);
@@ -314,10 +318,10 @@ std::optional<Error> IkeSession::check_child(const AuthContents& response) {
 
 // The responder may think that all is well: one Delete tells it, and nothing waits for an answer.
 void IkeSession::abort_handshake(Error reason) {
-  send(path_, sealing_->seal(
-                  header(ExchangeType::Informational, MessageKind::Request,
-                         requests_.next_message_id()),
-                  Informational{.notifies = {}, .deleted_esp = {}, .deletes_ike = true}.write()));
+  send(path_,
+       sealing_->seal(
+           header(ExchangeType::Informational, MessageKind::Request, requests_.next_message_id()),
+           Informational{.notifies = {}, .deleted_esp = {}, .deletes_ike = true}.write()));
   end(reason);
 }
 

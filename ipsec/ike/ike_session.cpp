@@ -54,8 +54,8 @@ void IkeSession::handle_datagram(const IkeHeader& header, Bytes datagram, const 
     return count(IkeDrop::UnknownSpi);
   }
   if (header.exchange == ExchangeType::IkeSaInit) {
-    const bool awaited = state_ == State::InitSent && header.kind == MessageKind::Response &&
-                         header.message_id == 0;
+    const bool awaited =
+        state_ == State::InitSent && header.kind == MessageKind::Response && header.message_id == 0;
     if (!awaited) return count(IkeDrop::UnexpectedExchange);
     return handle_init_response(header, datagram, now);
   }
@@ -146,9 +146,8 @@ void IkeSession::handle_informational(std::uint32_t message_id,
   }
   if (contents->deletes_ike) {
     respond(message_id, ExchangeType::Informational, {});
-    const Error reason = state_ == State::Closing
-                             ? end_reason_
-                             : Error{Errc::Refused, "the peer ended the session"};
+    const Error reason =
+        state_ == State::Closing ? end_reason_ : Error{Errc::Refused, "the peer ended the session"};
     orphan_requests(reason);
     if (state_ != State::Childless) outputs_.push(Ended{reason});
     state_ = State::Lingering;
@@ -156,8 +155,8 @@ void IkeSession::handle_informational(std::uint32_t message_id,
     return;
   }
   const bool child_deleted =
-      outbound_.value != 0 && std::ranges::find(contents->deleted_esp, outbound_) !=
-                                  contents->deleted_esp.end();
+      outbound_.value != 0 &&
+      std::ranges::find(contents->deleted_esp, outbound_) != contents->deleted_esp.end();
   if (child_deleted) {
     const Informational answer{.notifies = {}, .deleted_esp = {inbound_}};
     respond(message_id, ExchangeType::Informational, answer.write());
@@ -201,12 +200,12 @@ void IkeSession::handle_answer(SentRequest request, std::span<const PayloadView>
   Result<Informational> contents = Informational::parse(payloads);
   if (!contents) {
     count(contents.error());
-    outputs_.push(RequestFailed{*peer_, request.owners->exchange,
-                                {Errc::Malformed, "the peer's answer is malformed"}});
+    outputs_.push(RequestFailed{
+        *peer_, request.owners->exchange, {Errc::Malformed, "the peer's answer is malformed"}});
     return;
   }
-  outputs_.push(ResponseReceived{*peer_, request.owners->exchange, std::move(contents->notifies),
-                                 path});
+  outputs_.push(
+      ResponseReceived{*peer_, request.owners->exchange, std::move(contents->notifies), path});
 }
 
 void IkeSession::respond(std::uint32_t message_id, ExchangeType type,
@@ -244,11 +243,13 @@ void IkeSession::transmit_again(SentRequest& request, Instant now) {
 }
 
 // A message id that never gets its answer would hold up the windows of both ends for good. What
-// nobody waits for any more is repeated when there is reason to think that the peer is there.
+// nobody waits for any more is repeated when there is reason to think that the peer is there; and
+// when the window is full, so is whatever fills it.
 void IkeSession::repeat_forgotten(Instant now) {
   if (state_ != State::Established) return;
   for (SentRequest& request : requests_.unanswered()) {
-    if (request.owners || now - request.last_sent < first_repeat()) continue;
+    const bool left_to_its_owner = request.owners && waiting_.empty();
+    if (left_to_its_owner || now - request.last_sent < first_repeat()) continue;
     transmit_again(request, now);
   }
 }
@@ -270,7 +271,8 @@ void IkeSession::send_waiting(Instant now) {
   while (state_ == State::Established && !waiting_.empty() && requests_.has_room()) {
     OwnersRequest request = std::move(waiting_.front());
     waiting_.pop_front();
-    const PayloadChain payloads = Informational{.notifies = request.notifies, .deleted_esp = {}}.write();
+    const PayloadChain payloads =
+        Informational{.notifies = request.notifies, .deleted_esp = {}}.write();
     const bool by_itself = request.repeat == Repeat::ByItself;
     transmit(ExchangeType::Informational, payloads, std::move(request),
              by_itself ? std::optional{schedule} : std::nullopt, now);
@@ -385,8 +387,8 @@ void IkeSession::handle_request_timeout(SentRequest& request, Instant now) {
     request.repeat_at.reset();
     if (state_ == State::InitSent || state_ == State::AuthSent) return end(silence_);
     if (request.owners) {
-      outputs_.push(RequestFailed{*peer_, request.owners->exchange,
-                                  {Errc::NotFound, "the peer did not answer in time"}});
+      outputs_.push(RequestFailed{
+          *peer_, request.owners->exchange, {Errc::NotFound, "the peer did not answer in time"}});
       request.owners.reset();
     }
     return;

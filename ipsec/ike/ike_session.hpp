@@ -37,13 +37,13 @@ struct SessionContext {
 class IkeSession {
  public:
   enum class State {
-    InitSent,     // initiator: IKE_SA_INIT is out
-    AuthSent,     // initiator: IKE_AUTH is out
-    HalfOpen,     // responder: a stranger, so far
+    InitSent,  // initiator: IKE_SA_INIT is out
+    AuthSent,  // initiator: IKE_AUTH is out
+    HalfOpen,  // responder: a stranger, so far
     Established,
-    Childless,    // responder: authenticated, but nothing to protect was agreed on
-    Closing,      // our Delete is out
-    Lingering,    // ended by the peer; repeats of its Delete still get their answer
+    Childless,  // responder: authenticated, but nothing to protect was agreed on
+    Closing,    // our Delete is out
+    Lingering,  // ended by the peer; repeats of its Delete still get their answer
     Over,
   };
 
@@ -110,7 +110,9 @@ class IkeSession {
   bool is_confirmed() const { return confirmed_; }
   Spi inbound() const { return inbound_; }
   Spi outbound() const { return outbound_; }
-  std::size_t unanswered_requests() const { return requests_.unanswered().size() + waiting_.size(); }
+  std::size_t unanswered_requests() const {
+    return requests_.unanswered().size() + waiting_.size();
+  }
   // The lower of the two nonces: both ends compare it alike (RFC 7296 section 2.8.1).
   const ByteString& lowest_nonce() const { return std::min(nonces_.initiator, nonces_.responder); }
   // Responder: is this the request the session came from, and the answer that it got.
@@ -153,15 +155,14 @@ class IkeSession {
                        const Path& path, Instant now);
   void handle_informational(std::uint32_t message_id, std::span<const PayloadView> payloads,
                             const Path& path, Instant now);
-  void handle_answer(SentRequest request, std::span<const PayloadView> payloads,
-                     const Path& path);
+  void handle_answer(SentRequest request, std::span<const PayloadView> payloads, const Path& path);
   bool expects(ExchangeType type, std::uint32_t message_id) const;
   void respond(std::uint32_t message_id, ExchangeType type, const PayloadChain& payloads);
   void refuse_as_malformed(std::uint32_t message_id, ExchangeType type);
   void send(const Path& path, const ByteString& message);
   void transmit(ExchangeType type, const PayloadChain& payloads,
-                std::optional<OwnersRequest> owners,
-                const std::optional<RepeatSchedule>& schedule, Instant now);
+                std::optional<OwnersRequest> owners, const std::optional<RepeatSchedule>& schedule,
+                Instant now);
   void transmit_again(SentRequest& request, Instant now);
   void repeat_forgotten(Instant now);
   void send_waiting(Instant now);
@@ -209,7 +210,7 @@ class IkeSession {
   std::optional<std::uint32_t> delete_id_;
   RoundTripEstimator rtt_;
 
-  std::optional<Deadline> ends_at_;    // of a state that does not last
+  std::optional<Deadline> ends_at_;  // of a state that does not last
   std::optional<Instant> retires_at_;
   Error end_reason_{Errc::BadState, "the session is over"};
   OutputQueue<Output> outputs_;

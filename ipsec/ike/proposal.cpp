@@ -91,8 +91,8 @@ Result<Proposal> parse_proposal(ByteReader& in) {
   }
   ByteReader body{in.take(length - proposal_length_end)};
   if (!in.ok()) return Error{Errc::Truncated, "SA payload: a proposal is cut off"};
-  Proposal proposal{body.read<std::uint8_t>(), static_cast<ProtocolId>(body.read<std::uint8_t>()),
-                    {}, {}};
+  Proposal proposal{
+      body.read<std::uint8_t>(), static_cast<ProtocolId>(body.read<std::uint8_t>()), {}, {}};
   const auto spi_length = body.read<std::uint8_t>();
   const auto count = body.read<std::uint8_t>();
   proposal.spi = to_byte_string(body.take(spi_length));
@@ -181,9 +181,9 @@ ByteString write_proposals(std::span<const Proposal> proposals) {
     out.write(static_cast<std::uint8_t>(proposal.transforms.size()));
     out.write(Bytes{proposal.spi});
     for (const Transform& transform : proposal.transforms) {
-      write_transform(out, transform,
-                      &transform == &proposal.transforms.back() ? last_substructure
-                                                                : more_transforms);
+      write_transform(
+          out, transform,
+          &transform == &proposal.transforms.back() ? last_substructure : more_transforms);
     }
     length.close();
   }
@@ -205,8 +205,10 @@ std::vector<Proposal> offered_for_esp(EspSuite preference, Spi inbound) {
   if (preference == EspSuite::Aes128Gcm16) suites.push_back(EspSuite::Aes256Gcm16);
   std::vector<Proposal> proposals;
   for (const EspSuite suite : suites) {
-    Proposal proposal{static_cast<std::uint8_t>(proposals.size() + 1), ProtocolId::Esp,
-                      spi_octets(inbound), {cipher_transform(suite)}};
+    Proposal proposal{static_cast<std::uint8_t>(proposals.size() + 1),
+                      ProtocolId::Esp,
+                      spi_octets(inbound),
+                      {cipher_transform(suite)}};
     for (const Transform& transform : esp_numbers) proposal.transforms.push_back(transform);
     proposals.push_back(std::move(proposal));
   }
@@ -232,8 +234,8 @@ std::optional<Chosen<IkeSuite>> choose_ike(std::span<const Proposal> offered,
   return std::nullopt;
 }
 
-std::optional<Chosen<EspAgreement>> choose_esp(std::span<const Proposal> offered,
-                                               EspSuite weakest, Spi inbound) {
+std::optional<Chosen<EspAgreement>> choose_esp(std::span<const Proposal> offered, EspSuite weakest,
+                                               Spi inbound) {
   std::vector<EspSuite> suites{EspSuite::Aes256Gcm16};
   if (weakest == EspSuite::Aes128Gcm16) suites.push_back(EspSuite::Aes128Gcm16);
   for (const Proposal& proposal : offered) {

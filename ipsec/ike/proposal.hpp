@@ -67,8 +67,8 @@ std::vector<Proposal> offered_for_esp(EspSuite preference, Spi inbound);
 // of preference. None: NO_PROPOSAL_CHOSEN. `wanted`: the method of the KE payload that came along,
 // which is taken if it is acceptable, so that no second round is needed.
 std::optional<Chosen<IkeSuite>> choose_ike(std::span<const Proposal> offered, std::uint16_t wanted);
-std::optional<Chosen<EspAgreement>> choose_esp(std::span<const Proposal> offered,
-                                               EspSuite weakest, Spi inbound);
+std::optional<Chosen<EspAgreement>> choose_esp(std::span<const Proposal> offered, EspSuite weakest,
+                                               Spi inbound);
 
 // Is this answer one that choose_*() could give to what we offered?
 std::optional<IkeSuite> accepted_ike(std::span<const Proposal> answer);

@@ -58,7 +58,7 @@ inline constexpr std::uint16_t aes_gcm_16 = 20;  // RFC 4106, RFC 5282
 namespace pseudorandom {
 inline constexpr std::uint16_t hmac_sha2_256 = 5;  // RFC 4868
 inline constexpr std::uint16_t hmac_sha2_512 = 7;  // RFC 4868
-}
+}  // namespace pseudorandom
 namespace integrity {
 inline constexpr std::uint16_t none = 0;  // RFC 7296 section 3.3.2: with combined-mode ciphers
 }
@@ -66,11 +66,11 @@ namespace key_exchange {
 inline constexpr std::uint16_t none = 0;
 inline constexpr std::uint16_t ecp_256 = 19;     // RFC 5903
 inline constexpr std::uint16_t curve25519 = 31;  // RFC 8031
-}
+}  // namespace key_exchange
 namespace sequence_numbers {
 inline constexpr std::uint16_t not_extended = 0;
 inline constexpr std::uint16_t extended = 1;
-}
+}  // namespace sequence_numbers
 // RFC 7296 section 3.3.5, with the bit that says type and value.
 inline constexpr std::uint16_t key_length_attribute = 14;
 

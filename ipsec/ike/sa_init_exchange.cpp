@@ -10,7 +10,8 @@ namespace {
 bool names_identity_hash(Bytes value) {
   ByteReader in{value};
   while (in.remaining() >= 2) {
-    if (in.read<std::uint16_t>() == static_cast<std::uint16_t>(SignatureHash::Identity)) return true;
+    if (in.read<std::uint16_t>() == static_cast<std::uint16_t>(SignatureHash::Identity))
+      return true;
   }
   return false;
 }

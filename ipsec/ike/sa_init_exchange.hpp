@@ -10,7 +10,7 @@
 
 namespace godwit::ike {
 
-inline constexpr std::size_t nonce_length = 32;  // at least half the PRF's key (section 2.10)
+inline constexpr std::size_t nonce_length = 32;    // at least half the PRF's key (section 2.10)
 inline constexpr std::size_t longest_cookie = 64;  // section 2.6
 
 // Either side's half of the exchange.

@@ -8,8 +8,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const Path somewhere{{IpAddress::v4({192, 0, 2, 7}), 500}, {IpAddress::v4({203, 0, 113, 5}), 500},
-                     std::nullopt};
+const Path somewhere{
+    {IpAddress::v4({192, 0, 2, 7}), 500}, {IpAddress::v4({203, 0, 113, 5}), 500}, std::nullopt};
 
 // RFC 7296 section 2.3: one at a time until the peer says that it takes more.
 TEST(RequestWindow, HoldsWhatThePeerTakes) {

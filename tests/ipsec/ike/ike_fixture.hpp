@@ -62,8 +62,8 @@ class IkeHost {
   IkeHost(std::string name, Ed25519PrivateKey key, std::vector<IkePeer> peers, std::uint64_t seed,
           IkeConfig config = {})
       : name{std::move(name)}, key{std::move(key)}, rng{seed}, config{std::move(config)} {
-    endpoint = std::make_unique<IkeEndpoint>(IkeIdentity{this->name, &this->key},
-                                             std::move(peers), rng, this->config);
+    endpoint = std::make_unique<IkeEndpoint>(IkeIdentity{this->name, &this->key}, std::move(peers),
+                                             rng, this->config);
   }
 
   // Everything the endpoint has to say, in its order; datagrams are returned.
@@ -249,9 +249,10 @@ class IkeWire {
     ASSERT_TRUE(ike_b().is_established(the_other));
   }
 
-  Result<ExchangeId> request(std::size_t host, std::uint8_t mark, Repeat repeat = Repeat::ByItself) {
-    auto id = hosts[host]->endpoint->send_request(
-        the_other, {{NotifyType::AddressChange, {mark}}}, repeat, now);
+  Result<ExchangeId> request(std::size_t host, std::uint8_t mark,
+                             Repeat repeat = Repeat::ByItself) {
+    auto id = hosts[host]->endpoint->send_request(the_other, {{NotifyType::AddressChange, {mark}}},
+                                                  repeat, now);
     collect();
     return id;
   }

@@ -311,7 +311,10 @@ TEST(IkeHandshake, APlainHostCannotMove) {
 
 // Attack 12: memory held for strangers is bounded, and honest ones get in all the same.
 TEST(IkeHandshake, StrangersAreBounded) {
-  IkeWire wire{1, peer("b.example", key_of(2)), peer("a.example", key_of(1)), {},
+  IkeWire wire{1,
+               peer("b.example", key_of(2)),
+               peer("a.example", key_of(1)),
+               {},
                IkeConfig{.most_half_open = 10}};
   wire.connect(0);
   ByteString request = wire.wire[0].bytes;

@@ -33,9 +33,9 @@ TEST(IkeHostile, UnauthenticatedInputChangesNothing) {
       for (std::uint32_t id = 0; id < 4; ++id) {
         for (const int flags : {0x00, 0x08, 0x20, 0x28}) {
           for (const ByteString& tail : tails) {
-            ByteString forged = bare_header(auth_request, static_cast<ExchangeType>(type),
-                                            static_cast<PayloadType>(next), id,
-                                            static_cast<std::uint8_t>(flags));
+            ByteString forged =
+                bare_header(auth_request, static_cast<ExchangeType>(type),
+                            static_cast<PayloadType>(next), id, static_cast<std::uint8_t>(flags));
             forged.insert(forged.end(), tail.begin(), tail.end());
             close_message(forged);
             wire.ike_a().handle_datagram(IkeWire::path_of(0), forged, wire.now);
@@ -192,8 +192,7 @@ TEST(IkeHostile, UnknownCriticalPayloadsAreNamedAndTheSessionGoesOn) {
   const auto answers =
       raw.exchange(raw.sealed_octets(ExchangeType::Informational, 2, unknown, critical));
   ASSERT_EQ(answers.size(), 1u);
-  EXPECT_THAT(raw.open(answers[0]).notifies(),
-              ElementsAre(NotifyType::UnsupportedCriticalPayload));
+  EXPECT_THAT(raw.open(answers[0]).notifies(), ElementsAre(NotifyType::UnsupportedCriticalPayload));
   // Not critical: skipped. Known and critical: the bit means nothing (RFC 7296 section 2.5).
   const ByteString skipped = {41, 0, 0, 4, 0, 0x80, 0, 8, 0, 0, 0xc8, 0x02};
   const auto second =
@@ -285,7 +284,7 @@ TEST(IkeHostile, ChildSasThatCannotBe) {
     it.responder_selectors[0].last_port = last_port;
   };
   static constexpr Transform with_esn{TransformType::SequenceNumbers, sequence_numbers::extended,
-                               std::nullopt};
+                                      std::nullopt};
   const std::vector<ChildCase> cases = {
       {"as usual", [](AuthContents&) {}, std::nullopt},
       {"tunnel mode", [](AuthContents& it) { it.transport_mode = false; },
@@ -315,10 +314,12 @@ TEST(IkeHostile, ChildSasThatCannotBe) {
        NotifyType::NoProposalChosen},
       {"AH", [](AuthContents& it) { it.proposals[0].protocol = ProtocolId::Ah; },
        NotifyType::NoProposalChosen},
-      {"a reserved SPI", [](AuthContents& it) { it.proposals[0].spi = {0, 0, 0, 200}; },
+      {"a reserved SPI",
+       [](AuthContents& it) {
+         it.proposals[0].spi = {0, 0, 0, 200};
+       },
        NotifyType::NoProposalChosen},
-      {"no SPI", [](AuthContents& it) { it.proposals[0].spi = {}; },
-       NotifyType::NoProposalChosen},
+      {"no SPI", [](AuthContents& it) { it.proposals[0].spi = {}; }, NotifyType::NoProposalChosen},
       {"no Child SA at all", [](AuthContents& it) { it.proposals.clear(); },
        NotifyType::NoProposalChosen},
   };

@@ -102,6 +102,21 @@ TEST_F(IkeRequests, WindowsNeverStayStuck) {
   expect_conversation(wire);
 }
 
+// The same when their owner turned to newer ones without a word.
+TEST_F(IkeRequests, WindowsNeverStayStuckWithSupersededRequests) {
+  wire.lost = [](const InFlight&) { return true; };
+  std::optional<ExchangeId> newest;
+  for (std::uint8_t i = 0; i < 20; ++i) newest = *wire.request(0, i, Repeat::OnDemand);
+  wire.lost = nullptr;
+  for (int i = 0; i < 3; ++i) {
+    wire.run(1s);
+    wire.ike_a().repeat(the_other, *newest, wire.now);
+  }
+  wire.run(1s);
+  EXPECT_EQ(wire.a().answers.size(), 20u);
+  expect_conversation(wire);
+}
+
 TEST_F(IkeRequests, OnDemandOnesAreRepeatedByTheOwnerOnly) {
   wire.lost = [](const InFlight&) { return true; };
   const auto id = wire.request(0, 1, Repeat::OnDemand);
@@ -245,7 +260,9 @@ TEST_F(IkeRequests, CloseDoesNotWaitForTheDead) {
 
 TEST_F(IkeRequests, ALostAnswerToDeleteIsGivenAgain) {
   bool first = true;
-  wire.lost = [&](const InFlight& datagram) { return datagram.to == 0 && std::exchange(first, false); };
+  wire.lost = [&](const InFlight& datagram) {
+    return datagram.to == 0 && std::exchange(first, false);
+  };
   wire.ike_a().close(the_other, wire.now);
   wire.run(2s);
   EXPECT_EQ(wire.a().closed.size(), 1u);

@@ -26,15 +26,14 @@ TEST(KeySchedule, AgreesWithTheIndependentComputation) {
       for (const std::uint8_t octet : vector.octets(name)) value = value << 8 | octet;
       return IkeSpi{value};
     };
-    const IkeKeys keys = derive_ike_keys(suite, nonces, spi("spi_i"), spi("spi_r"),
-                                         vector.octets("shared"));
+    const IkeKeys keys =
+        derive_ike_keys(suite, nonces, spi("spi_i"), spi("spi_r"), vector.octets("shared"));
     EXPECT_EQ(to_hex(keys.d.bytes()), vector.text("sk_d"));
     EXPECT_EQ(to_hex(keys.encrypt_initiator.bytes()), vector.text("sk_ei"));
     EXPECT_EQ(to_hex(keys.encrypt_responder.bytes()), vector.text("sk_er"));
     EXPECT_EQ(to_hex(keys.prove_initiator.bytes()), vector.text("sk_pi"));
     EXPECT_EQ(to_hex(keys.prove_responder.bytes()), vector.text("sk_pr"));
-    const ChildKeys child =
-        derive_child_keys(suite.prf, keys.d.bytes(), nonces, suite.cipher);
+    const ChildKeys child = derive_child_keys(suite.prf, keys.d.bytes(), nonces, suite.cipher);
     EXPECT_EQ(to_hex(child.from_initiator.key.bytes()), vector.text("child_i"));
     EXPECT_EQ(to_hex(child.from_responder.key.bytes()), vector.text("child_r"));
   }

@@ -60,10 +60,10 @@ class RawInitiator {
     AuthContents contents;
     contents.own_id = IdPayload::fqdn("a.example");
     const IkeIdentity identity{"a.example", nullptr};
-    contents.auth = make_auth(AuthMethod::SharedKey, identity,
-                              peer("b.example", std::nullopt, secret("s")), *contents.own_id,
-                              {first_message_, nonces_.responder, keys_.prove_initiator.bytes(),
-                               suite_.prf});
+    contents.auth =
+        make_auth(AuthMethod::SharedKey, identity, peer("b.example", std::nullopt, secret("s")),
+                  *contents.own_id,
+                  {first_message_, nonces_.responder, keys_.prove_initiator.bytes(), suite_.prf});
     contents.transport_mode = true;
     contents.initial_contact = true;
     contents.godwit = true;
@@ -80,8 +80,8 @@ class RawInitiator {
   }
   // A message whose SK payload contains these octets, sane or not.
   ByteString sealed_octets(ExchangeType type, std::uint32_t id, PayloadType first, Bytes octets) {
-    const IkeHeader header{.initiator_spi = spi, .responder_spi = responder_spi_,
-                           .exchange = type, .message_id = id};
+    const IkeHeader header{
+        .initiator_spi = spi, .responder_spi = responder_spi_, .exchange = type, .message_id = id};
     return sealing_->seal(header, first, octets);
   }
 

@@ -21,8 +21,13 @@ ByteString hex(std::string_view text) { return *from_hex(text); }
 TEST(IkeHeader, IsLaidOutAsInSection31) {
   ByteString bytes;
   ByteWriter out{bytes};
-  IkeHeader{IkeSpi{0x0102030405060708}, IkeSpi{0x1112131415161718}, PayloadType::Encrypted,
-            ExchangeType::Informational, Role::Initiator, MessageKind::Response, 0xa1b2c3d4}
+  IkeHeader{IkeSpi{0x0102030405060708},
+            IkeSpi{0x1112131415161718},
+            PayloadType::Encrypted,
+            ExchangeType::Informational,
+            Role::Initiator,
+            MessageKind::Response,
+            0xa1b2c3d4}
       .write(out);
   close_message(bytes);
   EXPECT_EQ(to_hex(bytes), "010203040506070811121314151617182e202528a1b2c3d40000001c");
@@ -70,7 +75,9 @@ TEST(IkePayloads, Chain) {
   chain.add(PayloadType::Nonce, hex("aabb"));
   chain.add_notify(NotifyType::UseTransportMode);
   EXPECT_EQ(chain.first(), PayloadType::Nonce);
-  EXPECT_EQ(to_hex(chain.bytes()), "29000006aabb" "0000000800004007");
+  EXPECT_EQ(to_hex(chain.bytes()),
+            "29000006aabb"
+            "0000000800004007");
   const auto payloads = parse_payloads(chain.first(), chain.bytes());
   ASSERT_TRUE(payloads);
   ASSERT_THAT(*payloads, SizeIs(2));
@@ -110,7 +117,7 @@ TEST(IkePayloads, NamesAreComparedWithoutCase) {
   EXPECT_TRUE(same_name("Host.Example", "hOST.eXAMPLE"));
   EXPECT_FALSE(same_name("host.example", "host.example."));
   EXPECT_FALSE(same_name("", "a"));
-  EXPECT_EQ(IdPayload::parse(hex("02000000") )->name(), std::nullopt);
+  EXPECT_EQ(IdPayload::parse(hex("02000000"))->name(), std::nullopt);
   EXPECT_EQ(IdPayload::parse(hex("0200000061"))->name(), "a");
   EXPECT_EQ(IdPayload::parse(hex("0300000061"))->name(), std::nullopt);
 }
@@ -120,8 +127,8 @@ TEST(IkePayloads, Deletions) {
   EXPECT_EQ(to_hex(esp.write()), "03040002c0de0001c0de0002");
   EXPECT_THAT(DeletePayload::parse(esp.write())->spis, ElementsAre(esp.spis[0], esp.spis[1]));
   EXPECT_EQ(to_hex(DeletePayload{ProtocolId::Ike, {}}.write()), "01000000");
-  for (const std::string_view bad : {"0304", "03040002c0de0001", "03080001c0de0001c0de0002",
-                                     "01040001c0de0001", "0304ffff"}) {
+  for (const std::string_view bad :
+       {"0304", "03040002c0de0001", "03080001c0de0001c0de0002", "01040001c0de0001", "0304ffff"}) {
     EXPECT_FALSE(DeletePayload::parse(hex(bad))) << bad;
   }
 }
@@ -129,19 +136,25 @@ TEST(IkePayloads, Deletions) {
 // RFC 8410 section 4: what openssl writes for a public key.
 TEST(IkeAuth, RawPublicKeyIsSubjectPublicKeyInfo) {
   const CertificatePayload certificate = raw_public_key(ByteString(32, 0xab));
-  EXPECT_EQ(to_hex(certificate.write()), "0f302a300506032b6570032100" + to_hex(ByteString(32, 0xab)));
+  EXPECT_EQ(to_hex(certificate.write()),
+            "0f302a300506032b6570032100" + to_hex(ByteString(32, 0xab)));
 }
 
 TEST(IkeProposal, OfferIsAsInSection33) {
   // One proposal for IKE: ENCR AES-GCM-16 256 and 128, PRF SHA2-256 and 512, KE 31 and 19.
   EXPECT_EQ(to_hex(write_proposals(offered_for_ike())),
             "0000004001010006"
-            "0300000c01000014800e0100" "0300000c01000014800e0080"
-            "0300000802000005" "0300000802000007"
-            "030000080400001f" "0000000804000013");
+            "0300000c01000014800e0100"
+            "0300000c01000014800e0080"
+            "0300000802000005"
+            "0300000802000007"
+            "030000080400001f"
+            "0000000804000013");
   EXPECT_EQ(to_hex(write_proposals(offered_for_esp(EspSuite::Aes256Gcm16, Spi{0xc0de0001}))),
             "0000002801030403c0de0001"
-            "0300000c01000014800e0100" "0300000805000001" "0000000805000000");
+            "0300000c01000014800e0100"
+            "0300000805000001"
+            "0000000805000000");
   const auto two = offered_for_esp(EspSuite::Aes128Gcm16, Spi{0xc0de0001});
   EXPECT_EQ(*parse_proposals(write_proposals(two)), two);
   EXPECT_EQ(*parse_proposals(write_proposals(offered_for_ike())), offered_for_ike());
@@ -169,12 +182,15 @@ TEST(IkeProposal, ChoiceOfIke) {
                       KeyExchangeMethod::X25519};
   for (const Row& row : {
            Row{"ours", offered_for_ike()[0].transforms, 31, best},
-           Row{"the method of the KE payload",
-               offered_for_ike()[0].transforms, 19,
+           Row{"the method of the KE payload", offered_for_ike()[0].transforms, 19,
                IkeSuite{best.cipher, best.prf, KeyExchangeMethod::P256}},
-           Row{"a method we lack in the KE payload", {cipher(20, 256), sha256, modp, x25519}, 14,
+           Row{"a method we lack in the KE payload",
+               {cipher(20, 256), sha256, modp, x25519},
+               14,
                best},
-           Row{"in another order", {x25519, sha512, cipher(20, 128)}, 31,
+           Row{"in another order",
+               {x25519, sha512, cipher(20, 128)},
+               31,
                IkeSuite{AeadAlgorithm::AesGcm128, PrfAlgorithm::HmacSha512, best.method}},
            Row{"with integrity none", {cipher(20, 256), sha256, no_integrity, x25519}, 31, best},
            Row{"integrity demanded", {cipher(20, 256), sha256, hmac_integrity, x25519}, 31, {}},
@@ -230,10 +246,9 @@ TEST(IkeProposal, AnswersThatNobodyCouldGive) {
 }
 
 TEST(IkeProposal, Refuses) {
-  for (const std::string_view bad :
-       {"", "00", "0000000701010000", "0000000901010000", "0000000801010001",
-        "00000010010100010000000701000014", "00000010010100010000000901000014",
-        "0000000a010102010000"}) {
+  for (const std::string_view bad : {"", "00", "0000000701010000", "0000000901010000",
+                                     "0000000801010001", "00000010010100010000000701000014",
+                                     "00000010010100010000000901000014", "0000000a010102010000"}) {
     EXPECT_FALSE(parse_proposals(hex(bad))) << bad;
   }
   ByteString many;
@@ -249,7 +264,9 @@ TEST(TrafficSelectors, RoundTrip) {
       TrafficSelector::host(*IpAddress::parse("192.0.2.7")),
       TrafficSelector::host(*IpAddress::parse("2001:db8::7"))};
   const ByteString bytes = write_traffic_selectors(selectors);
-  EXPECT_EQ(to_hex(bytes).substr(0, 40), "02000000" "070000100000ffffc0000207c0000207");
+  EXPECT_EQ(to_hex(bytes).substr(0, 40),
+            "02000000"
+            "070000100000ffffc0000207c0000207");
   EXPECT_EQ(*parse_traffic_selectors(bytes), selectors);
   EXPECT_TRUE(any_covers(selectors, selectors[1].first));
   EXPECT_FALSE(any_covers(selectors, *IpAddress::parse("192.0.2.8")));
