@@ -25,6 +25,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "apps/node/config_file.hpp"
@@ -43,7 +44,11 @@ constexpr std::size_t block_size = 128 * 1024;
 
 [[noreturn]] void die(const std::string& what) {
   std::fprintf(stderr, "bulk_bench: %s\n", what.c_str());
-  std::exit(1);
+  std::_Exit(1);
+}
+
+[[noreturn]] void die_of_errno(const std::string& what) {
+  die(what + ": " + std::generic_category().message(errno));
 }
 
 double cpu_seconds(const timeval& time) {
@@ -191,7 +196,7 @@ class GodwitTransfer {
 
 int kernel_socket() {
   const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (socket < 0) die(std::string{"socket: "} + std::strerror(errno));
+  if (socket < 0) die_of_errno("socket");
   return socket;
 }
 
@@ -213,7 +218,7 @@ void kernel_receive(const Options& options) {
   const sockaddr_in address = address_of(std::nullopt, options.port);
   if (::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       ::listen(listener, 1) != 0) {
-    die(std::string{"listen: "} + std::strerror(errno));
+    die_of_errno("listen");
   }
   std::puts("{\"ready\": true}");
   std::fflush(stdout);
@@ -233,7 +238,7 @@ void kernel_send(const Options& options) {
   const int socket = kernel_socket();
   const sockaddr_in address = address_of(options.to, 0);
   if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    die(std::string{"connect: "} + std::strerror(errno));
+    die_of_errno("connect");
   }
   const std::vector<std::uint8_t> block(block_size);
   Meter meter;
@@ -241,7 +246,7 @@ void kernel_send(const Options& options) {
   const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(options.duration);
   while (Clock::now() < until) {
     const ssize_t length = ::send(socket, block.data(), block.size(), MSG_NOSIGNAL);
-    if (length < 0) die(std::string{"send: "} + std::strerror(errno));
+    if (length < 0) die_of_errno("send");
     meter.count(static_cast<std::size_t>(length));
   }
   meter.print();

@@ -32,6 +32,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 
 
+def inside(namespace):
+    """The words before a command that is to run in a namespace. Not 'ip netns exec', which wants
+    to remount / and cannot where / is no mount of its own, as in a chroot."""
+    return ["nsenter", f"--net=/run/netns/{namespace}", "--"]
+
+
 class LabError(Exception):
     """Something of the lab itself is missing or failed; says what to do."""
 
@@ -88,7 +94,7 @@ class Process(subprocess.Popen):
         options.setdefault("stdout", sink)
         options.setdefault("stderr", sink)
         try:
-            super().__init__(["ip", "netns", "exec", namespace, *argv], start_new_session=True,
+            super().__init__([*inside(namespace), *argv], start_new_session=True,
                              env={**os.environ, **(environment or {})},
                              preexec_fn=_die_with_parent, **options)
         finally:
@@ -183,8 +189,9 @@ class Namespaces:
             for namespace in self._namespaces():
                 run("ip", "netns", "add", namespace)
                 run("ip", "-n", namespace, "link", "set", "lo", "up")
-                self.sysctl(namespace, "net.ipv6.conf.all.disable_ipv6=1",
-                            "net.ipv6.conf.default.disable_ipv6=1")
+                if os.path.isdir("/proc/sys/net/ipv6"):  # its neighbour discovery is noise here
+                    self.sysctl(namespace, "net.ipv6.conf.all.disable_ipv6=1",
+                                "net.ipv6.conf.default.disable_ipv6=1")
             self.lay()
         except BaseException:
             self.__exit__()
@@ -222,12 +229,12 @@ class Namespaces:
             peer_device, "netns", peer_namespace)
         # What leaves is what is counted: frames of Ethernet's size, with their checksums.
         for where, what in ((namespace, device), (peer_namespace, peer_device)):
-            run("ip", "netns", "exec", where, "ethtool", "-K", what, "tso", "off", "gso", "off",
+            run(*inside(where), "ethtool", "-K", what, "tso", "off", "gso", "off",
                 "gro", "off", "tx", "off", "sg", "off")
             run("ip", "-n", where, "link", "set", what, "txqueuelen", "10000")
 
     def sysctl(self, namespace, *settings):
-        run("ip", "netns", "exec", namespace, "sysctl", "-q", "-w", *settings)
+        run(*inside(namespace), "sysctl", "-q", "-w", *settings)
 
     # --- programs -------------------------------------------------------------------------------
 

@@ -44,6 +44,16 @@ class LabTest(unittest.TestCase):
             with self.assertRaises(lab_module.LabError):
                 lab.wire.tell("frobnicate")
 
+    def test_wire_records_what_passes(self):
+        with Lab() as lab:
+            lab.wire.tell("pcap " + lab.path("wire.pcap"))
+            self.assertEqual(ping(lab, 5)[0], 5)
+            lab.wire.tell("pcap off")
+            self.assertEqual(ping(lab, 5)[0], 5)
+            capture = Capture(lab.path("wire.pcap"))
+            self.assertEqual(capture.by_kind(), {"icmp": (10, 10 * 84)})
+            capture.close()
+
     def test_every_move_leads_somewhere(self):
         with Lab() as lab:
             for move, network, host in ((lab.break_before_make, "B", 2),

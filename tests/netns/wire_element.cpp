@@ -43,6 +43,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace {
@@ -58,10 +59,12 @@ constexpr std::size_t batch_size = 64;
 
 [[noreturn]] void die(const std::string& what) {
   std::fprintf(stderr, "wire_element: %s\n", what.c_str());
-  std::exit(1);
+  std::_Exit(1);
 }
 
-[[noreturn]] void die_of_errno(const std::string& what) { die(what + ": " + std::strerror(errno)); }
+[[noreturn]] void die_of_errno(const std::string& what) {
+  die(what + ": " + std::generic_category().message(errno));
+}
 
 std::optional<double> number(std::string_view text) {
   const std::string owned{text};
@@ -75,6 +78,10 @@ std::optional<double> number(std::string_view text) {
   if (unit == "M") return value * 1e6;
   if (unit == "G") return value * 1e9;
   return std::nullopt;
+}
+
+Nanoseconds milliseconds(double value) {
+  return Nanoseconds{static_cast<std::int64_t>(value * 1e6)};
 }
 
 // What one wants of the wire; may change at any time.
@@ -429,7 +436,7 @@ class WireElement {
     } else if (verb == "pcap" && !argument.empty()) {
       understood = record(argument);
     } else if (verb == "delay" && value) {
-      settings_.delay = Nanoseconds{static_cast<std::int64_t>(*value * 1e6)};
+      settings_.delay = milliseconds(*value);
     } else if (verb == "rate" && value) {
       settings_.bits_per_second = *value;
     } else if (verb == "queue" && value) {
@@ -476,53 +483,68 @@ class WireElement {
   bool finished_ = false;
 };
 
-}  // namespace
-
-int main(int argc, char** argv) {
+struct CommandLine {
   std::vector<std::string> interfaces;
   Settings settings;
   std::uint64_t seed = 1;
   std::uint32_t snap = 65535;
   std::string pcap;
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    if (word.rfind("--", 0) != 0) {
-      interfaces.push_back(word);
-      continue;
-    }
-    if (++i == argc) die(word + " wants a value");
-    const std::string text = argv[i];
-    const std::optional<double> value = number(text);
-    if (word == "--pcap") {
+
+  void set(const std::string& option, const std::string& text) {
+    if (option == "--pcap") {
       pcap = text;
-    } else if (!value) {
-      die(word + " wants a number, not '" + text + "'");
-    } else if (word == "--delay") {
-      settings.delay = Nanoseconds{static_cast<std::int64_t>(*value * 1e6)};
-    } else if (word == "--rate") {
+      return;
+    }
+    const std::optional<double> value = number(text);
+    if (!value) die(option + " wants a number, not '" + text + "'");
+    if (option == "--delay") {
+      settings.delay = milliseconds(*value);
+    } else if (option == "--rate") {
       settings.bits_per_second = *value;
-    } else if (word == "--queue") {
+    } else if (option == "--queue") {
       settings.queue_bytes = static_cast<std::uint64_t>(*value);
-    } else if (word == "--loss") {
+    } else if (option == "--loss") {
       settings.loss = {*value, *value};
-    } else if (word == "--seed") {
+    } else if (option == "--seed") {
       seed = static_cast<std::uint64_t>(*value);
-    } else if (word == "--snap") {
+    } else if (option == "--snap") {
       snap = static_cast<std::uint32_t>(*value);
     } else {
-      die("no such option: " + word);
+      die("no such option: " + option);
     }
   }
-  if (interfaces.size() != 2) die("usage: wire_element IF0 IF1 [options]; see the source's head");
+};
 
+CommandLine read_command_line(const std::vector<std::string>& words) {
+  CommandLine line;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i].rfind("--", 0) != 0) {
+      line.interfaces.push_back(words[i]);
+    } else if (i + 1 == words.size()) {
+      die(words[i] + " wants a value");
+    } else {
+      line.set(words[i], words[i + 1]);
+      ++i;
+    }
+  }
+  if (line.interfaces.size() != 2) {
+    die("usage: wire_element IF0 IF1 [options]; see the source's head");
+  }
+  return line;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const CommandLine line = read_command_line({argv + 1, argv + argc});
   ::signal(SIGPIPE, SIG_IGN);
   ::prctl(PR_SET_TIMERSLACK, 1000);
   // Best effort: keeps the delay exact while everything around computes.
   const sched_param priority{.sched_priority = 1};
   ::sched_setscheduler(0, SCHED_FIFO, &priority);
 
-  WireElement element{interfaces[0], interfaces[1], settings, seed, snap};
-  if (!pcap.empty() && !element.record(pcap)) die_of_errno(pcap);
+  WireElement element{line.interfaces[0], line.interfaces[1], line.settings, line.seed, line.snap};
+  if (!line.pcap.empty() && !element.record(line.pcap)) die_of_errno(line.pcap);
   element.run();
   return 0;
 }
