@@ -87,17 +87,23 @@ class Watcher:
 
     def _wait_until_connected(self):
         """What happens from here on is seen: it asks as soon as it is connected."""
-        folder = f"/proc/{self._process.pid}"
         deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            with open(f"{folder}/comm") as comm:
-                started = comm.read().strip() == "godwit"
-            if started and any(os.readlink(f"{folder}/fd/{fd}").startswith("socket:")
-                               for fd in os.listdir(f"{folder}/fd")):
-                time.sleep(0.1)
-                return
+        while not self._connected():
+            if time.monotonic() > deadline:
+                raise LabError("godwit watch does not connect")
             time.sleep(0.01)
-        raise LabError("godwit watch does not connect")
+        time.sleep(0.1)
+
+    def _connected(self):
+        folder = f"/proc/{self._process.pid}"
+        try:
+            with open(f"{folder}/comm") as comm:
+                if comm.read().strip() != "godwit":
+                    return False  # still on its way into the namespace
+            return any(os.readlink(f"{folder}/fd/{number}").startswith("socket:")
+                       for number in os.listdir(f"{folder}/fd"))
+        except FileNotFoundError:
+            return False  # a descriptor that was closed meanwhile
 
     def _read(self):
         for line in self._process.stdout:

@@ -188,7 +188,7 @@ class Namespaces:
             self._record()
             for namespace in self._namespaces():
                 run("ip", "netns", "add", namespace)
-                run("ip", "-n", namespace, "link", "set", "lo", "up")
+                run(*inside(namespace), "ip", "link", "set", "lo", "up")
                 if os.path.isdir("/proc/sys/net/ipv6"):  # its neighbour discovery is noise here
                     self.sysctl(namespace, "net.ipv6.conf.all.disable_ipv6=1",
                                 "net.ipv6.conf.default.disable_ipv6=1")
@@ -225,13 +225,13 @@ class Namespaces:
         os.replace(path + ".new", path)
 
     def cable(self, namespace, device, peer_namespace, peer_device):
-        run("ip", "-n", namespace, "link", "add", device, "type", "veth", "peer", "name",
+        run(*inside(namespace), "ip", "link", "add", device, "type", "veth", "peer", "name",
             peer_device, "netns", peer_namespace)
         # What leaves is what is counted: frames of Ethernet's size, with their checksums.
         for where, what in ((namespace, device), (peer_namespace, peer_device)):
             run(*inside(where), "ethtool", "-K", what, "tso", "off", "gso", "off",
                 "gro", "off", "tx", "off", "sg", "off")
-            run("ip", "-n", where, "link", "set", what, "txqueuelen", "10000")
+            run(*inside(where), "ip", "link", "set", what, "txqueuelen", "10000")
 
     def sysctl(self, namespace, *settings):
         run(*inside(namespace), "sysctl", "-q", "-w", *settings)
@@ -291,8 +291,8 @@ class Pair(Namespaces):
     def lay(self):
         self.cable(self.one, "wire", self.two, "wire")
         for namespace, address in zip((self.one, self.two), self.addresses):
-            run("ip", "-n", namespace, "addr", "add", address + "/24", "dev", "wire")
-            run("ip", "-n", namespace, "link", "set", "wire", "up")
+            run(*inside(namespace), "ip", "addr", "add", address + "/24", "dev", "wire")
+            run(*inside(namespace), "ip", "link", "set", "wire", "up")
 
 
 class Lab(Namespaces):
@@ -320,13 +320,13 @@ class Lab(Namespaces):
             self.cable(self.rt, "rc", self.el, "e0")
             self.cable(self.el, "e1", self.ch, "uc")
             for device in ("e0", "e1"):
-                run("ip", "-n", self.el, "link", "set", device, "up")
+                run(*inside(self.el), "ip", "link", "set", device, "up")
         else:
             self.cable(self.rt, "rc", self.ch, "uc")
         self._configure_router()
-        run("ip", "-n", self.ch, "addr", "add", CH_ADDRESS + "/24", "dev", "uc")
-        run("ip", "-n", self.ch, "link", "set", "uc", "up")
-        run("ip", "-n", self.ch, "route", "add", "default", "via", "10.71.9.1")
+        run(*inside(self.ch), "ip", "addr", "add", CH_ADDRESS + "/24", "dev", "uc")
+        run(*inside(self.ch), "ip", "link", "set", "uc", "up")
+        run(*inside(self.ch), "ip", "route", "add", "default", "via", "10.71.9.1")
         if self._wire_options is not None:
             process = self.start(self.el, self.program("wire_element"), "e0", "e1",
                                  *self._wire_options, stdin=subprocess.PIPE,
@@ -345,14 +345,14 @@ class Lab(Namespaces):
     def _configure_router(self):
         for device, address in (("ra", "10.71.1.1/24"), ("rb", "10.71.2.1/24"),
                                 ("rc", "10.71.9.1/24")):
-            run("ip", "-n", self.rt, "addr", "add", address, "dev", device)
-            run("ip", "-n", self.rt, "link", "set", device, "up")
+            run(*inside(self.rt), "ip", "addr", "add", address, "dev", device)
+            run(*inside(self.rt), "ip", "link", "set", device, "up")
         # A network whose cable is out swallows its packets: nobody is told.
         self.sysctl(self.rt, "net.ipv4.ip_forward=1",
                     "net.ipv4.conf.all.ignore_routes_with_linkdown=1",
                     "net.ipv4.conf.ra.rp_filter=1", "net.ipv4.conf.rb.rp_filter=1")
         for network in NETWORKS.values():
-            run("ip", "-n", self.rt, "route", "add", "blackhole", network["prefix"] + "0/24",
+            run(*inside(self.rt), "ip", "route", "add", "blackhole", network["prefix"] + "0/24",
                 "metric", "4000")
 
     # --- moves ----------------------------------------------------------------------------------
