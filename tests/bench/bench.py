@@ -27,7 +27,7 @@ import journey  # noqa: E402
 from godwit import SOCKS, Host, configure_pair  # noqa: E402
 from journey import Stop  # noqa: E402
 from lab import CH_ADDRESS, Lab, LabError, Pair, build_directory  # noqa: E402
-from lab import go_first, need, now, run  # noqa: E402
+from lab import go_first, inside, need, now, run  # noqa: E402
 from traffic import Download, make_file, start_nginx  # noqa: E402
 
 BULK_TARGET = 1500.0           # Mbit/s with ESP over TUN, a core for each end
@@ -84,7 +84,7 @@ class BulkPair:
         for i, host in enumerate(self.hosts):
             other = 1 - i
             pair.sysctl(host.namespace, "net.ipv4.ip_forward=1")
-            run("ip", "-n", host.namespace, "route", "add", self.STACKS[other] + "/32", "via",
+            run(*inside(host.namespace), "ip", "route", "add", self.STACKS[other] + "/32", "via",
                 pair.addresses[other])
             self._configure(host, i, [{"name": self.hosts[other].name, "key": keys[other],
                                        "addresses": [self.STACKS[other]]}])
