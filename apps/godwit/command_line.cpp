@@ -163,7 +163,7 @@ ExitStatus check_config(const Call& call) {
     out << (peer.public_key ? "" : " (pre-shared key)") << '\n';
   }
   for (const PolicyRule& rule : config->policy) out << "policy    " << rule.text << '\n';
-  out << "policy    discard any (what no rule before this says)\n";
+  out << "policy    (what no rule names is discarded)\n";
   if (config->socks) out << "socks     " << to_string(config->socks->listen) << '\n';
   for (const PublishConfig& port : config->publish) {
     out << "publish   " << port.port << " to " << to_string(port.to) << '\n';

@@ -47,7 +47,8 @@ Outcome<Done> Daemon::start() {
     return opened;
   }
   asio::co_spawn(io_, follow_signals(), asio::detached);
-  log_("ready: " + config_.name + ", " + std::to_string(config_.peers.size()) + " peers" +
+  log_("ready: " + config_.name + ", " + std::to_string(config_.peers.size()) +
+       (config_.peers.size() == 1 ? " peer" : " peers") +
        (config_.socks ? ", SOCKS5 at " + to_string(config_.socks->listen) : "") + ", control at " +
        config_.control_socket);
   tell_service_manager("READY=1");
