@@ -47,6 +47,20 @@ std::size_t Datapath::clear_mtu(std::size_t link_mtu, IpFamily family) {
   return ip + sealed - trailer;
 }
 
+const PolicyRule* Datapath::rule_for(const FiveTuple& flow) const {
+  const PolicyRule* rule = tables_.policy.match(flow);
+  if (rule != nullptr && rule->action == PolicyAction::Protect) return rule;
+  const auto peer = tables_.directory.at(flow.remote.address);
+  if (!peer) return rule;
+  for (const IpAddress& configured : tables_.directory.expected_of(*peer)) {
+    FiveTuple there = flow;
+    there.remote.address = configured;
+    const PolicyRule* meant = tables_.policy.match(there);
+    if (meant != nullptr && meant->action == PolicyAction::Protect) return meant;
+  }
+  return rule;
+}
+
 // --- outbound ---------------------------------------------------------------------------------
 
 void Datapath::outbound(Packet packet, Instant now) {
@@ -58,11 +72,11 @@ void Datapath::outbound(Packet packet, Instant now) {
     if (SaPair* sa = tables_.sas.newest_of(row->peer)) {
       return seal_and_emit(*sa, std::move(packet), *datagram);
     }
-    const PolicyRule* rule = tables_.policy.match(flow);
+    const PolicyRule* rule = rule_for(flow);
     return protect(row->peer, rule != nullptr ? rule->suite : EspSuite::Aes256Gcm16,
                    std::move(packet), *datagram, now);
   }
-  const PolicyRule* rule = tables_.policy.match(flow);
+  const PolicyRule* rule = rule_for(flow);
   if (rule == nullptr || rule->action == PolicyAction::Discard) {
     return drop(DropReason::PolicyDiscard);
   }
@@ -228,9 +242,9 @@ void Datapath::inbound_esp(Packet packet, const IpDatagram& datagram, Instant no
   const auto flow = tables_.filters.admit(peer, observed, now);
   if (!flow) {
     // No row yet: the first packet of a connection, from where the peer is, if policy allows.
-    const PolicyRule* rule = tables_.policy.match(observed);
+    const PolicyRule* rule = rule_for(observed);
     const bool allowed = rule != nullptr && rule->action == PolicyAction::Protect;
-    if (!allowed || tables_.directory.at(clear->source) != peer) {
+    if (!allowed || tables_.directory.present_address_of(peer) != clear->source) {
       return drop(DropReason::FilterMismatch);
     }
     tables_.stack.input(std::move(packet), now, ChecksumState::Verified);
@@ -256,7 +270,8 @@ void Datapath::inbound_esp(Packet packet, const IpDatagram& datagram, Instant no
 void Datapath::inbound_clear(Packet packet, const IpDatagram& datagram, Instant now) {
   const FiveTuple flow = datagram.inbound_flow();
   if (tables_.filters.match_outbound(flow) != nullptr) return drop(DropReason::ClearText);
-  switch (tables_.policy.action_for(flow)) {
+  const PolicyRule* rule = rule_for(flow);
+  switch (rule != nullptr ? rule->action : PolicyAction::Discard) {
     case PolicyAction::Bypass: return tables_.stack.input(std::move(packet), now);
     case PolicyAction::Protect: return drop(DropReason::ClearText);
     case PolicyAction::Discard: return drop(DropReason::PolicyDiscard);

@@ -73,6 +73,10 @@ class Datapath {
   void rewrite_waiting(PeerId peer, const AddressRewrite& change);
   void handle_timeout(Instant now);
 
+  // What policy says about a flow (null: nothing). A rule that protects a peer under a configured
+  // address protects it wherever it is: a move never leads into the clear (S25).
+  const PolicyRule* rule_for(const FiveTuple& flow) const;
+
   // --- outputs
   std::optional<Output> poll() { return outputs_.poll(); }
   PacketBatch& outgoing() { return outgoing_; }

@@ -34,12 +34,21 @@ std::function<std::uint32_t(const FiveTuple&)> make_isn_hash(Rng& rng) {
   };
 }
 
-std::vector<ike::IkePeer> ike_peers_of(const std::vector<PeerConfig>& peers) {
+// What a peer that calls may use at least: the weakest suite that any rule of ours asks for.
+EspSuite weakest_suite_of(const std::vector<PolicyRule>& policy) {
+  const bool weak = std::ranges::any_of(policy, [](const PolicyRule& rule) {
+    return rule.action == PolicyAction::Protect && rule.suite == EspSuite::Aes128Gcm16;
+  });
+  return weak ? EspSuite::Aes128Gcm16 : EspSuite::Aes256Gcm16;
+}
+
+std::vector<ike::IkePeer> ike_peers_of(const std::vector<PeerConfig>& peers, EspSuite weakest) {
   std::vector<ike::IkePeer> out;
   for (std::size_t i = 0; i < peers.size(); ++i) {
     ike::IkePeer peer;
     peer.id = PeerId{static_cast<std::uint32_t>(i)};
     peer.name = peers[i].name;
+    peer.weakest_suite = weakest;
     peer.public_key = peers[i].public_key;
     if (peers[i].psk) {
       const std::string& text = *peers[i].psk;
@@ -93,7 +102,8 @@ Node::Node(const Config& config, const Ed25519PrivateKey* identity, Rng& rng, In
       policy_{config.policy},
       addresses_{HoldTimes{.hold_time = config.mobility.hold_time}},
       stack_{rng, LwipConfig{.isn_hash = make_isn_hash(rng)}},
-      ike_{ike::IkeIdentity{config.name, identity}, ike_peers_of(config.peers), rng},
+      ike_{ike::IkeIdentity{config.name, identity},
+           ike_peers_of(config.peers, weakest_suite_of(config.policy)), rng},
       mobility_{rng, mobility_times_of(config.mobility)},
       datapath_{{policy_, filters_, sas_, routes_, directory_, stack_},
                 config.link.mtu,
@@ -572,7 +582,8 @@ Result<std::unique_ptr<TcpAcceptor>> Node::listen_tcp(std::uint16_t port) {
 PolicyAction Node::action_for(IpProtocol protocol, const Endpoint& remote) const {
   const auto local = addresses_.source_for(remote.address);
   const Endpoint from{local ? *local : IpAddress::v4({0, 0, 0, 0}), 0};
-  return policy_.action_for(FiveTuple{protocol, from, remote});
+  const PolicyRule* rule = datapath_.rule_for(FiveTuple{protocol, from, remote});
+  return rule != nullptr ? rule->action : PolicyAction::Discard;
 }
 
 std::optional<IpAddress> Node::address_of(std::string_view peer_name) const {

@@ -1,10 +1,14 @@
 // Which peer lives where. A peer is expected at its configured addresses, and is, once a session
-// stands, at the one the session says; that one wins. Tables elsewhere are keyed by PeerId; this
-// is the only place that turns an address into one.
+// stands, at the one the session says. An address that the configuration gives to a peer stays
+// that peer's in the eyes of new connections, and of several peers that say they are at one
+// address the first is meant: nobody draws another's connections to itself by moving there.
+// Tables elsewhere are keyed by PeerId; this is the only place that turns an address into one.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "stack/core/ids.hpp"
 #include "stack/core/ip_address.hpp"
@@ -14,24 +18,31 @@ namespace godwit {
 class PeerDirectory {
  public:
   // From the configuration; the first peer that names an address keeps it.
-  void expect(PeerId peer, const IpAddress& address) { expected_.emplace(address, peer); }
+  void expect(PeerId peer, const IpAddress& address) {
+    if (expected_.emplace(address, peer).second) expected_of_[peer].push_back(address);
+  }
 
   void is_at(PeerId peer, const IpAddress& address) {
+    if (present_address_of(peer) == address) return;
     left(peer);
-    present_[address] = peer;
+    present_[address].push_back(peer);
     address_of_.insert_or_assign(peer, address);
   }
   void left(PeerId peer) {
     const auto at = address_of_.find(peer);
     if (at == address_of_.end()) return;
     const auto here = present_.find(at->second);
-    if (here != present_.end() && here->second == peer) present_.erase(here);
+    std::erase(here->second, peer);
+    if (here->second.empty()) present_.erase(here);
     address_of_.erase(at);
   }
 
+  // Whom a new connection to this address is for.
   std::optional<PeerId> at(const IpAddress& address) const {
-    if (const auto found = present_.find(address); found != present_.end()) return found->second;
     if (const auto found = expected_.find(address); found != expected_.end()) return found->second;
+    if (const auto found = present_.find(address); found != present_.end()) {
+      return found->second.front();
+    }
     return std::nullopt;
   }
   std::optional<IpAddress> present_address_of(PeerId peer) const {
@@ -39,10 +50,17 @@ class PeerDirectory {
     if (found == address_of_.end()) return std::nullopt;
     return found->second;
   }
+  // As the configuration names them; a policy written with these means the peer.
+  const std::vector<IpAddress>& expected_of(PeerId peer) const {
+    static const std::vector<IpAddress> none;
+    const auto found = expected_of_.find(peer);
+    return found == expected_of_.end() ? none : found->second;
+  }
 
  private:
   std::unordered_map<IpAddress, PeerId> expected_;
-  std::unordered_map<IpAddress, PeerId> present_;
+  std::unordered_map<PeerId, std::vector<IpAddress>> expected_of_;
+  std::unordered_map<IpAddress, std::vector<PeerId>> present_;  // never empty, the first counts
   std::unordered_map<PeerId, IpAddress> address_of_;
 };
 

@@ -12,6 +12,15 @@ std::string state_of(const std::vector<ike::IkeSessionStatus>& sessions, PeerId 
   return "idle";
 }
 
+// Reasons are words to read; as names of counters they are one word.
+std::string key_of(std::string_view reason) {
+  std::string key{reason};
+  for (char& letter : key) {
+    if (letter == ' ' || letter == '-') letter = '_';
+  }
+  return key;
+}
+
 MoveStatus move_status_of(const MoveRecord& record, std::string peer) {
   const auto since = [&](const std::optional<Instant>& when) -> std::optional<Duration> {
     if (!when) return std::nullopt;
@@ -91,12 +100,12 @@ NodeStatus Node::status(Instant now) const {
     if (const auto count = drops().of(reason)) status.drops[std::string{to_string(reason)}] = count;
   }
   for (const auto& [reason, count] : stack_.drops()) {
-    if (count > 0) status.drops["stack_" + std::string{to_string(reason)}] = count;
+    if (count > 0) status.drops[key_of("stack " + std::string{to_string(reason)})] = count;
   }
   for (std::size_t i = 0; i < ike::ike_drop_count; ++i) {
     const auto reason = static_cast<ike::IkeDrop>(i);
     if (const auto count = ike_.drops(reason)) {
-      status.drops["ike_" + std::string{to_string(reason)}] = count;
+      status.drops[key_of(to_string(reason))] = count;
     }
   }
   return status;

@@ -195,6 +195,22 @@ TEST(Moves, AConnectedUdpSocketMovesAlong) {
   world.expect_converged();
 }
 
+// S25: a rule that names the peer's configured address protects it where it has moved to, although
+// the next rule would let that address pass in clear.
+TEST(Moves, PolicyFollowsThePeer) {
+  std::vector<PolicyRule> policy{
+      {PolicyAction::Protect, *Selector::parse("any to 203.0.113.5"), EspSuite::Aes256Gcm16, ""},
+      {PolicyAction::Bypass, *Selector::parse("any"), EspSuite::Aes256Gcm16, ""}};
+  World world{WireSettings{.one_way = 10ms}, 1, std::move(policy)};
+  world.connect(100'000, 100'000);
+  world.finish(10s);
+  const IpAddress moved = ip("203.0.113.99");
+  EXPECT_EQ(world.mh().node().action_for(IpProtocol::Tcp, {moved, 80}), PolicyAction::Bypass);
+  world.ch().set_addresses({moved});
+  world.network().run_for(2s);
+  EXPECT_EQ(world.mh().node().action_for(IpProtocol::Tcp, {moved, 80}), PolicyAction::Protect);
+}
+
 // S16: both ends move at the same time.
 TEST(Moves, BothEndsMoveAtOnce) {
   World world{WireSettings{.one_way = 20ms, .bits_per_second = 20'000'000}};

@@ -38,12 +38,13 @@ void expect_filters_match(SimHost& host) {
 
 }  // namespace
 
-World::World(WireSettings wire, std::uint64_t seed) : network_{wire, seed} {
+World::World(WireSettings wire, std::uint64_t seed, std::vector<PolicyRule> policy)
+    : network_{wire, seed} {
   SeededRng keys{seed ^ 0x6b657973};
   auto mh_key = Ed25519PrivateKey::generate(keys);
   auto ch_key = Ed25519PrivateKey::generate(keys);
-  const Config mh =
-      config_of("mh.example.org", "ch.example.org", {ch_address}, ch_key.public_key());
+  Config mh = config_of("mh.example.org", "ch.example.org", {ch_address}, ch_key.public_key());
+  if (!policy.empty()) mh.policy = std::move(policy);
   const Config ch = config_of("ch.example.org", "mh.example.org", {}, mh_key.public_key());
   mh_ = std::make_unique<SimHost>(network_, mh, std::move(mh_key), seed * 2 + 1);
   ch_ = std::make_unique<SimHost>(network_, ch, std::move(ch_key), seed * 2 + 2);

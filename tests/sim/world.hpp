@@ -19,7 +19,9 @@ class World {
  public:
   static constexpr std::uint16_t port = 80;
 
-  explicit World(WireSettings wire = {}, std::uint64_t seed = 1);
+  // `policy` is the mobile host's; none: everything is protected.
+  explicit World(WireSettings wire = {}, std::uint64_t seed = 1,
+                 std::vector<PolicyRule> policy = {});
 
   SimNetwork& network() { return network_; }
   SimHost& mh() { return *mh_; }
