@@ -19,6 +19,12 @@ namespace {
 // counts from there.
 constexpr Duration in_use = std::chrono::seconds{1};
 
+// A name that a move of ours does not change.
+FiveTuple without_local(FiveTuple flow) {
+  flow.local.address = IpAddress::v4({0, 0, 0, 0});
+  return flow;
+}
+
 bool has_data_to_deliver(const tcp_pcb& pcb) {
   return pcb.unacked != nullptr || pcb.unsent != nullptr;
 }
@@ -137,6 +143,7 @@ ConnectionRecord* ConnectionTable::add(const FiveTuple& flow) {
   const auto [at, added] = by_flow_.try_emplace(flow);
   if (!added) return nullptr;
   at->second = std::make_unique<ConnectionRecord>(this, flow);
+  ++names_without_local_[without_local(flow)];
   return at->second.get();
 }
 
@@ -146,7 +153,17 @@ void ConnectionTable::remove(ConnectionRecord& record) {
     std::ranges::replace(stack_.send_later_, &record, nullptr);
   }
   if (record.socket != nullptr) record.socket->gone();
+  forget_name(record.flow);
   by_flow_.erase(FiveTuple{record.flow});
+}
+
+void ConnectionTable::forget_name(const FiveTuple& flow) {
+  const auto found = names_without_local_.find(without_local(flow));
+  if (--found->second == 0) names_without_local_.erase(found);
+}
+
+bool ConnectionTable::port_taken(const FiveTuple& flow) const {
+  return names_without_local_.contains(without_local(flow));
 }
 
 bool ConnectionTable::own(const FiveTuple& flow, PeerId peer) {
@@ -158,6 +175,11 @@ bool ConnectionTable::own(const FiveTuple& flow, PeerId peer) {
   record->owner = peer;
   record->owner_index = records.size();
   records.push_back(record);
+  if (frozen(peer)) {
+    set_frozen(*record);
+  } else {
+    release_frozen(*record);
+  }
   return true;
 }
 
@@ -234,6 +256,8 @@ std::size_t ConnectionTable::undeprecate(const IpAddress& local) {
 }
 
 void ConnectionTable::rename(ConnectionRecord& record, const FiveTuple& flow) {
+  ++names_without_local_[without_local(flow)];
+  forget_name(record.flow);
   auto node = by_flow_.extract(record.flow);
   node.key() = flow;
   record.flow = flow;
@@ -284,7 +308,7 @@ ConnectionTable::Rewritten ConnectionTable::rewrite(PeerId peer, const AddressRe
 
 void ConnectionTable::retransmit_now(PeerId peer) {
   const auto owned = by_peer_.find(peer);
-  if (owned == by_peer_.end()) return;
+  if (owned == by_peer_.end() || frozen(peer)) return;
   stack_.enter();
   stack_.want_turn();
   for (ConnectionRecord* record : owned->second.records) {
@@ -310,6 +334,39 @@ void ConnectionTable::retransmit(ConnectionRecord& record) {
   } else {
     tcp_send_empty_ack(&pcb);
   }
+}
+
+// --- an outage ---------------------------------------------------------------------------------
+
+void ConnectionTable::set_frozen(ConnectionRecord& record) {
+  if (record.tcp == nullptr) return;
+  record.tcp->frozen = 1;
+  record.unanswered_since.reset();
+}
+
+void ConnectionTable::release_frozen(ConnectionRecord& record) {
+  if (record.tcp == nullptr || record.tcp->frozen == 0) return;
+  stack_.enter();
+  stack_.want_turn();
+  record.tcp->frozen = 0;
+  if (record.tcp->state == TIME_WAIT) return;
+  record.tcp->tmr = tcp_ticks;
+  retransmit(record);
+}
+
+void ConnectionTable::freeze(PeerId peer) {
+  if (!frozen_.insert(peer).second) return;
+  const auto owned = by_peer_.find(peer);
+  if (owned == by_peer_.end()) return;
+  stack_.want_turn();  // whose end finds that less is to be timed
+  for (ConnectionRecord* record : owned->second.records) set_frozen(*record);
+}
+
+void ConnectionTable::thaw(PeerId peer) {
+  if (frozen_.erase(peer) == 0) return;
+  const auto owned = by_peer_.find(peer);
+  if (owned == by_peer_.end()) return;
+  for (ConnectionRecord* record : owned->second.records) release_frozen(*record);
 }
 
 void ConnectionTable::end(ConnectionRecord& record, Error reason) {

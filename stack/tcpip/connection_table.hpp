@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "stack/core/address_rewrite.hpp"
@@ -60,6 +61,14 @@ class ConnectionTable {
   // back-off of the outage; who has nothing to send shows an acknowledgement (B1).
   void retransmit_now(PeerId peer);
 
+  // Nothing gets through to the peer, or the host goes to sleep: its connections, and those that
+  // it comes to own, send nothing, time nothing and end nothing, and cause no wake-up. What is
+  // written waits in the send buffer; what does arrive is still taken in (B6).
+  void freeze(PeerId peer);
+  // Goes on as retransmit_now() does, which moves nothing while the peer is frozen.
+  void thaw(PeerId peer);
+  bool frozen(PeerId peer) const { return frozen_.contains(peer); }
+
   // Resets all of the peer's TCP connections and gives up its UDP ones.
   std::size_t abort(PeerId peer);
 
@@ -87,6 +96,12 @@ class ConnectionTable {
   void release(const IpAddress& local);
   void rename(ConnectionRecord& record, const FiveTuple& flow);
   void retransmit(ConnectionRecord& record);
+  void set_frozen(ConnectionRecord& record);
+  void release_frozen(ConnectionRecord& record);
+  // Whether a connection from this local port to this remote endpoint exists, from whichever of
+  // our addresses: a move could bring both under one address.
+  bool port_taken(const FiveTuple& flow) const;
+  void forget_name(const FiveTuple& flow);
   void end(ConnectionRecord& record, Error reason);
   void count_in(ConnectionRecord& record, std::size_t octets);
   void count_out(ConnectionRecord& record, std::size_t octets);
@@ -95,6 +110,9 @@ class ConnectionTable {
   LwipStack& stack_;
   std::unordered_map<FiveTuple, std::unique_ptr<ConnectionRecord>> by_flow_;
   std::unordered_map<PeerId, Owned> by_peer_;
+  std::unordered_set<PeerId> frozen_;  // whether or not they own something
+  // How many connections have a name, our address left out of it.
+  std::unordered_map<FiveTuple, unsigned> names_without_local_;
   OutputQueue<ClosedConnection> closed_;
   OutputQueue<FirstProgress> progress_;
 };

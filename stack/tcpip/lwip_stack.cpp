@@ -61,6 +61,7 @@ bool is_neighbour_discovery(Bytes packet, const IpDatagram& datagram) {
 }
 
 bool needs_ticks(const tcp_pcb& pcb) {
+  if (pcb.frozen != 0) return false;
   if (pcb.unacked != nullptr || pcb.unsent != nullptr || pcb.refused_data != nullptr) return true;
   if (pcb.persist_backoff != 0 || pcb.rtime >= 0) return true;
   if ((pcb.flags & (TF_ACK_DELAY | TF_ACK_NOW | TF_CLOSEPEND | TF_NAGLEMEMERR)) != 0) return true;
@@ -325,7 +326,7 @@ void LwipStack::end_the_unanswered() {
   std::vector<tcp_pcb*> given_up;
   for (tcp_pcb* pcb = tcp_active_pcbs; pcb != nullptr; pcb = pcb->next) {
     ConnectionRecord* record = ConnectionRecord::of(pcb);
-    if (record == nullptr) continue;
+    if (record == nullptr || pcb->frozen != 0) continue;
     if (pcb->nrtx == 0 && pcb->persist_probe == 0) {
       record->unanswered_since.reset();
     } else if (!record->unanswered_since) {
@@ -392,7 +393,7 @@ std::optional<std::uint16_t> LwipStack::free_port(const FiveTuple& wanted) const
   for (unsigned attempt = 0; attempt < port_attempts; ++attempt) {
     flow.local.port = static_cast<std::uint16_t>(first_ephemeral +
                                                  rng_.below(last_ephemeral - first_ephemeral + 1));
-    if (connections_.find(flow) == nullptr) return flow.local.port;
+    if (!connections_.port_taken(flow)) return flow.local.port;
   }
   return std::nullopt;
 }

@@ -239,6 +239,7 @@ std::size_t TcpSocket::read(MutableBytes into) {
 std::size_t TcpSocket::writable() const {
   if (pcb_ == nullptr || (state_ != State::Open && state_ != State::PeerClosed)) return 0;
   if (tcp_sndqueuelen(pcb_) + std::size_t{segments_per_write} * 2 >= TCP_SND_QUEUELEN) return 0;
+  if (pcb_->frozen != 0) return tcp_sndbuf(pcb_);  // the wait is to be of use
   const std::size_t unsent = pcb_->snd_lbb - pcb_->snd_nxt;
   const std::size_t most = std::max<std::size_t>(least_ahead, pcb_->cwnd);
   if (unsent >= most) return 0;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <set>
 
 #include <gmock/gmock.h>
 
@@ -240,23 +241,52 @@ TEST_F(Move, OnlyThePeersConnectionsOnThatAddressMove) {
 }
 
 TEST_F(Move, TwoConnectionsOfOneNameDoNotMerge) {
-  // Another connection of the peer has the name that this one would get.
-  FiveTuple taken = connection.client_flow();
-  taken.local.address = second;
-  hosts.a_to_b.on_packet = nullptr;
-  std::unique_ptr<TcpSocket> other;
-  for (int i = 0; i < 100'000 && !hosts.a.connections().contains(taken); ++i) {
-    other = std::move(*TcpSocket::connect(hosts.a, second, connection.client->remote()));
-    hosts.a.output().clear();
-  }
-  ASSERT_TRUE(hosts.a.connections().own(taken, peer_of_a));
-  const auto result = hosts.a.connections().rewrite(peer_of_a, {Side::Local, first, second});
-  EXPECT_EQ(result.connections, 0u);
+  // The host that is seen to move has opened another connection, from where it goes, with the same
+  // ports: the name is taken.
+  ByteString syn;
+  hosts.a_to_b.on_packet = [&](Packet& packet) {
+    if (syn.empty()) syn.assign(packet.bytes().begin(), packet.bytes().end());
+    return true;
+  };
+  Connection other{hosts, 81};
+  ASSERT_TRUE(hosts.b.connections().own(other.server_flow(), peer_of_b));
+  Packet again = Packet::copy_of(syn);
+  auto datagram = *IpDatagram::parse(again.bytes());
+  rewrite_source(again.bytes(), datagram, second);
+  hosts.b.input(std::move(again), hosts.now);
+  FiveTuple taken = other.server_flow();
+  taken.remote.address = second;
+  ASSERT_TRUE(hosts.b.connections().own(taken, PeerId{9}));
+
+  const auto result = hosts.b.connections().rewrite(peer_of_b, {Side::Remote, first, second});
+  EXPECT_EQ(result.connections, 1u);
   ASSERT_EQ(result.collided.size(), 1u);
-  EXPECT_EQ(result.collided[0].local.address, first);
-  EXPECT_EQ(connection.client->state(), TcpSocket::State::Failed);
-  EXPECT_EQ(connection.client->error()->code, Errc::Busy);
-  EXPECT_TRUE(hosts.a.connections().contains(taken));
+  EXPECT_EQ(result.collided[0].remote.port, taken.remote.port);
+  EXPECT_EQ(other.server->state(), TcpSocket::State::Failed);
+  EXPECT_EQ(other.server->error()->code, Errc::Busy);
+  EXPECT_TRUE(hosts.b.connections().contains(taken));
+}
+
+// Attack 14: two connections of ours that differ only in our address would meet in a move.
+TEST_F(Move, NoTwoConnectionsToOnePlaceShareAPort) {
+  constexpr std::size_t count = 3000;  // by chance alone a good hundred would
+  std::set<std::uint16_t> ports;
+  std::vector<std::unique_ptr<TcpSocket>> sockets;
+  for (std::size_t i = 0; i < count; ++i) {
+    sockets.push_back(
+        std::move(*TcpSocket::connect(hosts.a, i % 2 ? first : second, {hosts.b_address, 90})));
+    hosts.a.output().clear();
+    ports.insert(sockets.back()->local().port);
+    hosts.a.connections().own({IpProtocol::Tcp, sockets.back()->local(), sockets.back()->remote()},
+                              peer_of_a);
+  }
+  EXPECT_EQ(ports.size(), count);
+  const auto result = hosts.a.connections().rewrite(peer_of_a, {Side::Local, first, second});
+  EXPECT_THAT(result.collided, IsEmpty());
+  // A name that is free again can be used again.
+  sockets.clear();
+  hosts.a.connections().abort(peer_of_a);
+  EXPECT_EQ(hosts.a.connections().size(), 0u);
 }
 
 TEST_F(Move, TimeWaitMovesToo) {
