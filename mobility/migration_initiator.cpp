@@ -16,7 +16,9 @@ bool MigrationInitiator::handle_successor(const IpAddress& old, const IpAddress&
   const bool died = old_path == OldPath::Gone && old_path_ == OldPath::Alive;
   if (!is_news && !died) return false;
   // What an earlier part of the journey has lost stays lost.
-  old_path_ = state_ == State::Settled || died ? old_path : old_path_;
+  old_path_ = state_ == State::Settled || died || doubt_ ? old_path : old_path_;
+  if (down_) old_path_ = OldPath::Gone;
+  doubt_ = false;
   if (is_news) {
     leave_target();
     target_ = successor;
@@ -32,14 +34,35 @@ void MigrationInitiator::handle_lost(const IpAddress& old, Instant held_until, I
   old_path_ = OldPath::Gone;
   if (state_ == State::Announcing && target_ != old) return;  // there is a way out
   leave_target();
+  doubt_ = false;
   state_ = State::Waiting;
   next_try_.reset();
+  go_down();
+}
+
+void MigrationInitiator::handle_doubt(const Context& context, Instant now) {
+  if (state_ != State::Settled) return;
+  doubt_ = true;
+  target_ = address();
+  state_ = State::Announcing;
+  old_path_ = OldPath::Alive;
+  hold(address(), now + context.hold_time, context.termination_lead, now);
+  start(context, now);
+}
+
+// Asked at once and with short pauses; and given time to answer, whatever the clock says.
+void MigrationInitiator::handle_resume(const Context& context, Instant now) {
+  if (state_ == State::Settled) return handle_doubt(context, now);
+  constexpr Duration chance = std::chrono::seconds{30};
+  if (held_until_) held_until_ = std::max(*held_until_, now + chance);
+  if (ending_at_) ending_at_ = std::max(*ending_at_, now + chance / 2);
+  if (state_ == State::Announcing) handle_peer_moved(context, now);
 }
 
 void MigrationInitiator::handle_restored() { settle_at(address()); }
 
 void MigrationInitiator::handle_removed(const IpAddress& old) {
-  if (old == address() && target_ != old) {
+  if (old == address() && (target_ != old || doubt_)) {
     next_try_.reset();
     held_until_.reset();
     outputs_.push(Expired{});
@@ -49,6 +72,7 @@ void MigrationInitiator::handle_removed(const IpAddress& old) {
     target_.reset();
     state_ = State::Waiting;
     next_try_.reset();
+    go_down();
   }
   stands_.erase(std::remove(stands_.begin() + 1, stands_.end(), old), stands_.end());
 }
@@ -61,13 +85,15 @@ void MigrationInitiator::handle_completed(std::uint32_t counter,
       [&](const Outstanding& candidate) { return candidate.notice.counter == counter; });
   if (at == outstanding_.end()) return;
   const AddressChange notice = std::move(at->notice);
+  const unsigned attempts = at->attempts;
   outstanding_.erase(at);
   const bool is_newest = newest_ == counter;
   if (is_newest) newest_.reset();
 
   if (state_ == State::Announcing && is_newest) {
     if (answer && answer->outcome == MoveOutcome::Moved && answer->nonce == notice.nonce) {
-      outputs_.push(Arrived{std::exchange(stands_, {*target_}), *target_, old_path_});
+      outputs_.push(Arrived{std::exchange(stands_, {*target_}), *target_, old_path_, answer->echo,
+                            counter, attempts});
       settle_at(address());
     } else {
       outputs_.push(Refused{});
@@ -102,6 +128,7 @@ void MigrationInitiator::handle_new_channel(const IpAddress& local, const Contex
   outstanding_.clear();
   newest_.reset();
   next_try_.reset();
+  if (doubt_) settle_at(address());  // there it is
   if (state_ == State::Settled) stands_ = {local};
   if (state_ == State::Announcing) start(context, now);
 }
@@ -121,7 +148,7 @@ void MigrationInitiator::handle_timeout(const Context& context, Instant now) {
     return;
   }
   if (!next_try_ || *next_try_ > now) return;
-  pause_ = context.retry.next(pause_);
+  pause_ = context.retry.next(pause_, unanswered_);
   const bool had_newest = newest_.has_value();
   repeat(context);
   const bool is_new = newest_ && !had_newest;
@@ -130,6 +157,18 @@ void MigrationInitiator::handle_timeout(const Context& context, Instant now) {
   if (state_ != State::Announcing || is_new) return;
   ++unanswered_;
   if (unanswered_ % context.retry.tries_before_resolve == 0) outputs_.push(Silent{});
+  const bool heard = context.heard && *context.heard > started_;
+  if (unanswered_ < context.retry.tries_before_down || down_ || heard) return;
+  go_down();
+  if (old_path_ == OldPath::Gone || doubt_) return;
+  // Whoever answers is to know that all that was under way is lost.
+  old_path_ = OldPath::Gone;
+  const Duration pause = pause_;
+  const unsigned unanswered = unanswered_;
+  start(context, now);
+  pause_ = pause;
+  unanswered_ = unanswered;
+  next_try_ = now + pause_;
 }
 
 std::optional<Deadline> MigrationInitiator::next_deadline() const {
@@ -149,6 +188,7 @@ bool MigrationInitiator::stands_at(const IpAddress& address) const {
 // A new announcement, and the pauses start again.
 void MigrationInitiator::start(const Context& context, Instant now) {
   unanswered_ = 0;
+  started_ = now;
   refusal_pause_ = context.retry.first(context.round_trip);
   pause_ = context.retry.first(context.round_trip);
   next_try_ = now + pause_;
@@ -165,7 +205,8 @@ void MigrationInitiator::announce(const Context& context) {
   context.rng.fill(nonce);
   newest_ = ++context.counter;
   outstanding_.push_back(
-      {{*newest_, stands_, *target_, old_path_, context.associations, nonce}, 0});
+      {{*newest_, stands_, *target_, old_path_, context.associations, nonce, context.translation},
+       0});
   send(outstanding_.back());
 }
 
@@ -198,6 +239,11 @@ void MigrationInitiator::hold(const IpAddress& old, Instant until, Duration lead
   ending_at_ = *held_until_ - std::min(lead, left / 2);
 }
 
+void MigrationInitiator::go_down() {
+  if (std::exchange(down_, true)) return;
+  outputs_.push(Down{});
+}
+
 void MigrationInitiator::settle_at(const IpAddress& address) {
   stands_ = std::vector<IpAddress>{address};
   state_ = State::Settled;
@@ -205,6 +251,8 @@ void MigrationInitiator::settle_at(const IpAddress& address) {
   held_until_.reset();
   ending_at_.reset();
   old_path_ = OldPath::Alive;
+  down_ = false;
+  doubt_ = false;
 }
 
 }  // namespace godwit

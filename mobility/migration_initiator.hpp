@@ -14,6 +14,10 @@
 //      +-----------------------------------------------------------+   | the hold time ends
 //                                                                      v
 //                                                                   ENDING --> Expired
+//
+// A peer that has gone silent is announced to as well, from where we are to where we are: the
+// answer shows that the path works, repairs what a NAT or an uplink has changed without a word,
+// and its absence is how a path comes to count as down (B6).
 #pragma once
 
 #include <optional>
@@ -40,14 +44,18 @@ class MigrationInitiator {
     std::vector<IpAddress> from;
     IpAddress to;
     OldPath old_path;
+    Nonce echo;             // to be returned; all zero: nothing to prove
+    std::uint32_t counter;  // of the announcement that was acknowledged
+    unsigned attempts;      // of the same
   };
   struct Refused {};  // the peer says no; it is asked again later
   struct Silent {};   // so many announcements, no answer
+  struct Down {};     // nothing gets through: timers can rest (B6); ends with Arrived
   struct Ending {     // the hold time is nearly over: tell the peer
     IpAddress address;
   };
   struct Expired {};  // the hold time is over
-  using Output = std::variant<Announce, Arrived, Refused, Silent, Ending, Expired>;
+  using Output = std::variant<Announce, Arrived, Refused, Silent, Down, Ending, Expired>;
 
   // Announcements without an answer that may be under way: each takes a place in the control
   // channel's window. Further moves wait until one of them is answered.
@@ -61,6 +69,9 @@ class MigrationInitiator {
     std::uint32_t& counter;  // the last number used; it never repeats
     Rng& rng;
     Duration termination_lead;
+    Duration hold_time;            // of this peer, for a silence
+    Translation translation;       // may a NAT be on the way?
+    std::optional<Instant> heard;  // when the peer's traffic was last heard
   };
 
   explicit MigrationInitiator(const IpAddress& address) : stands_{address} {}
@@ -70,6 +81,10 @@ class MigrationInitiator {
   bool handle_successor(const IpAddress& old, const IpAddress& successor, OldPath old_path,
                         Instant held_until, const Context& context, Instant now);
   void handle_lost(const IpAddress& old, Instant held_until, Instant now);
+  // Is the peer there, and does it know where we are? Without effect unless SETTLED.
+  void handle_doubt(const Context& context, Instant now);
+  // The host has slept: what ran out meanwhile had no chance to be answered.
+  void handle_resume(const Context& context, Instant now);
   // What was lost is back, and there is nobody to be told.
   void handle_restored();
   // `old` leaves the stack for good: nothing can be rewritten from it any more.
@@ -93,6 +108,11 @@ class MigrationInitiator {
   // Every address where connections with this peer may stand; address() is the first.
   const std::vector<IpAddress>& addresses() const { return stands_; }
   const std::optional<IpAddress>& target() const { return target_; }
+  bool is_down() const { return down_; }
+  // Announcing for so long that the path counts as down.
+  bool is_silent() const { return state_ == State::Announcing && unanswered_ > 0; }
+  // Announcing, though nothing of ours has changed.
+  bool is_in_doubt() const { return doubt_; }
   bool stands_at(const IpAddress& address) const;
   // That, or is it on its way there?
   bool uses(const IpAddress& address) const { return stands_at(address) || target_ == address; }
@@ -108,6 +128,7 @@ class MigrationInitiator {
   void repeat(const Context& context);
   void leave_target();
   void hold(const IpAddress& old, Instant until, Duration lead, Instant now);
+  void go_down();
   void settle_at(const IpAddress& address);
 
   State state_ = State::Settled;
@@ -122,6 +143,9 @@ class MigrationInitiator {
   Duration refusal_pause_{};
   std::optional<Instant> next_try_;
   unsigned unanswered_ = 0;
+  Instant started_{};  // the announcement that counts, or its first attempt
+  bool down_ = false;
+  bool doubt_ = false;
   OutputQueue<Output> outputs_;
 };
 

@@ -19,9 +19,12 @@ class MigrationResponder {
     bool news;                    // the first time: there is something to rewrite
     std::vector<IpAddress> from;  // every address the peer may stand at here; the last one is
                                   // where we held it, and may be the new one itself
+    IpAddress to;                 // where it stands from now on, as it is seen from here
   };
-  // `is_ours`: the announced address is one of our own.
-  Verdict handle_change(const AddressChange& notice, const Path& came_by, bool is_ours);
+  // `is_ours`: it came from one of our own addresses.
+  // `translation`: may a NAT be on the way?
+  Verdict handle_change(const AddressChange& notice, const Path& came_by, bool is_ours,
+                        Translation translation);
 
   // A new control channel: the peer's counters may have started again.
   void handle_new_channel(const IpAddress& remote) {

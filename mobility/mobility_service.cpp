@@ -8,43 +8,50 @@ namespace godwit {
 std::string_view to_string(LossReason reason) {
   switch (reason) {
     case LossReason::HoldTimeOver: return "the old address could not be held any longer";
+    case LossReason::Silent: return "nothing was heard of the peer for its whole hold time";
     case LossReason::CannotMove: return "the peer cannot follow to another address";
     case LossReason::EndedByPeer: return "ended by the peer";
   }
   return "?";
 }
 
-MobilityService::MobilityService(Rng& rng, MobilityTimes times) : rng_{rng}, times_{times} {}
+MobilityService::MobilityService(Rng& rng, MobilityTimes times)
+    : rng_{rng}, times_{times}, turns_left_{times.announcements_at_once} {}
 MobilityService::~MobilityService() = default;
 
 // --- peers ------------------------------------------------------------------------------------
 
 void MobilityService::add_peer(PeerId id, const IpAddress& local, const IpAddress& remote,
                                bool can_move, Instant now) {
-  if (MobilePeer* known = peers_.find(id)) {
-    remove_detour(*known);
-    known->can_move = can_move;
-    known->termination.reset();
-    known->responder.handle_new_channel(remote);
-    known->initiator.handle_new_channel(local, context(*known), now);
-    carry_out(id, now);
-  } else {
-    peers_.insert(id, local, remote, can_move);
+  MobilePeer& peer = peers_.insert(id, local, remote, can_move);
+  if (const auto known = preferences_.find(id); known != preferences_.end()) {
+    peer.preferences = known->second;
   }
+  peer.can_move = can_move;
+  peer.candidate.reset();
+  peer.termination.reset();
+  peer.echo.reset();
+  peer.told.clear();
+  if (!peer.proof.is_proven()) outputs_.push(PathProven{id, remote});
+  peer.proof = PathProof{remote};
+  peer.responder.handle_new_channel(remote);
+  peer.initiator.handle_new_channel(local, context(peer), now);
+  if (peer.initiator.state() == MigrationInitiator::State::Settled) revive(peer);
+  peer.watch.watch_idle(peer.preferences.hold_time, now);
+  carry_out(id, now);
   // The channel may have come up from an address that was left meanwhile.
   settle_tunnels();
-  const auto departure = departures_.find(local);
-  if (departure != departures_.end()) begin_move(id, local, departure->second, now);
+  if (departures_.contains(local)) begin_moves({id}, local, now);
   settle_departures();
+  if (MobilePeer* still = peers_.find(id)) (void)tell_addresses(*still);
 }
 
 void MobilityService::remove_peer(PeerId id, Instant) {
   MobilePeer* peer = peers_.find(id);
   if (!peer) return;
-  remove_detour(*peer);
   settle_record(id, MoveState::Lost);
+  if (peer->deadline) deadlines_.erase({*peer->deadline, id});
   peers_.erase(id);
-  busy_.erase(id);
   settle_departures();
 }
 
@@ -56,27 +63,36 @@ void MobilityService::set_associations(PeerId id, std::vector<Spi> inbound) {
   if (MobilePeer* peer = peers_.find(id)) peer->associations = std::move(inbound);
 }
 
+void MobilityService::set_preferences(PeerId id, const PeerPreferences& preferences) {
+  preferences_.insert_or_assign(id, preferences);
+  if (MobilePeer* peer = peers_.find(id)) peer->preferences = preferences;
+}
+
 // --- our addresses ----------------------------------------------------------------------------
 
 void MobilityService::handle_address_preferred(const IpAddress& address, Instant now) {
   own_.insert(address);
   const auto departure = departures_.find(address);
-  if (departure == departures_.end()) return;
-  const Departure left = departure->second;
-  end_departure(departure);
-  for (const PeerId id : peers_.users_of(address)) {
-    MobilePeer& peer = *peers_.find(id);
-    if (peer.initiator.state() != MigrationInitiator::State::Waiting) continue;
-    if (peer.can_move) {
-      Departure back = left;
-      back.successor = address;
-      begin_move(id, address, back, now);
-    } else {
-      peer.initiator.handle_restored();
-      busy_.erase(id);
-      outputs_.push(Rewrite{id, {Side::Local, address, address}, OldPath::Gone});
+  if (departure != departures_.end()) {
+    const Departure left = departure->second;
+    end_departure(departure);
+    for (const PeerId id : peers_.users_of(address)) {
+      MobilePeer& peer = *peers_.find(id);
+      if (peer.initiator.state() != MigrationInitiator::State::Waiting) continue;
+      if (peer.can_move) {
+        Departure back = left;
+        back.successor = address;
+        begin_move(id, address, back, now);
+      } else {
+        peer.initiator.handle_restored();
+        outputs_.push(Rewrite{id, {Side::Local, address, address}, OldPath::Gone});
+        peer.down = false;
+        outputs_.push(PathUp{id});
+        schedule(id);
+      }
     }
   }
+  addresses_changed(now);
 }
 
 void MobilityService::handle_address_change(const IpAddress& old, const IpAddress& successor,
@@ -84,10 +100,12 @@ void MobilityService::handle_address_change(const IpAddress& old, const IpAddres
   if (old == successor) return handle_address_preferred(old, now);
   own_.erase(old);
   own_.insert(successor);
+  addresses_changed(now);
   const auto returned = departures_.find(successor);
   if (returned != departures_.end()) end_departure(returned);
 
   auto [departure, is_new] = departures_.try_emplace(old, Departure{});
+  if (is_new) departure->second.since = now;
   departure->second.successor = successor;
   departure->second.old_path = old_path;
   departure->second.held_until = held_until;
@@ -97,12 +115,13 @@ void MobilityService::handle_address_change(const IpAddress& old, const IpAddres
     if (homeless && address.family() == successor.family()) other.successor = successor;
   }
   settle_tunnels();
-  for (const PeerId id : peers_.users_of(old)) begin_move(id, old, departure->second, now);
+  begin_moves(peers_.users_of(old), old, now);
   settle_departures();
 }
 
 void MobilityService::handle_address_lost(const IpAddress& old, Instant held_until, Instant now) {
   own_.erase(old);
+  addresses_changed(now);
   const auto known = departures_.find(old);
   if (known != departures_.end() && known->second.successor &&
       own_.contains(*known->second.successor)) {
@@ -110,7 +129,9 @@ void MobilityService::handle_address_lost(const IpAddress& old, Instant held_unt
     return handle_address_change(old, IpAddress{*known->second.successor}, OldPath::Gone,
                                  held_until, now);
   }
-  Departure& departure = departures_.try_emplace(old, Departure{}).first->second;
+  const auto [place, is_new] = departures_.try_emplace(old, Departure{});
+  Departure& departure = place->second;
+  if (is_new) departure.since = now;
   departure.successor.reset();
   departure.old_path = OldPath::Gone;
   departure.held_until = held_until;
@@ -120,9 +141,9 @@ void MobilityService::handle_address_lost(const IpAddress& old, Instant held_unt
   }
   settle_tunnels();
   for (const PeerId id : peers_.users_of(old)) {
-    MigrationInitiator& initiator = peers_.find(id)->initiator;
-    if (initiator.target() == old) settle_record(id, MoveState::Superseded);
-    initiator.handle_lost(old, held_until, now);
+    MobilePeer& peer = *peers_.find(id);
+    if (peer.initiator.target() == old) settle_record(id, MoveState::Superseded);
+    peer.initiator.handle_lost(old, std::min(held_until, now + peer.preferences.hold_time), now);
     carry_out(id, now);
   }
   settle_departures();
@@ -144,16 +165,20 @@ void MobilityService::handle_address_removed(const IpAddress& address, Instant n
 void MobilityService::handle_notice(PeerId id, std::uint32_t request, const Notice& notice,
                                     const Path& came_by, Instant now) {
   MobilePeer* peer = peers_.find(id);
-  const auto* change = std::get_if<AddressChange>(&notice);
-  if (peer && change) {
+  if (const auto* change = std::get_if<AddressChange>(&notice); peer && change) {
     follow(*peer, request, *change, came_by, now);
     carry_out(id, now);
     return;
   }
   outputs_.push(Answer{id, request, std::nullopt});
-  if (peer && std::holds_alternative<SessionTermination>(notice)) {
+  if (!peer) return;
+  if (std::holds_alternative<SessionTermination>(notice)) {
     lose(id, LossReason::EndedByPeer);
     settle_departures();
+  } else if (const auto* echo = std::get_if<PathEcho>(&notice)) {
+    handle_echo(*peer, *echo, came_by, now);
+  } else if (const auto* list = std::get_if<PeerAddresses>(&notice)) {
+    peer->others = list->addresses;
   }
 }
 
@@ -162,6 +187,10 @@ void MobilityService::handle_answer(NoticeId id, const std::optional<Notice>& an
   if (!peer) return;
   if (peer->termination == id.number) {
     lose(id.peer, LossReason::HoldTimeOver);
+  } else if (peer->echo == id.number) {
+    peer->echo.reset();
+    MoveRecord* record = timeline_.newest(id.peer, Side::Local);
+    if (record && record->state == MoveState::Completed && !record->proven) record->proven = now;
   } else {
     const auto* completed = answer ? std::get_if<MigrationCompleted>(&*answer) : nullptr;
     peer->initiator.handle_completed(
@@ -172,7 +201,10 @@ void MobilityService::handle_answer(NoticeId id, const std::optional<Notice>& an
 }
 
 void MobilityService::handle_not_sent(NoticeId id, Instant) {
-  if (MobilePeer* peer = peers_.find(id.peer)) peer->initiator.handle_not_sent(id.number);
+  MobilePeer* peer = peers_.find(id.peer);
+  if (!peer) return;
+  if (peer->echo == id.number) peer->echo.reset();
+  peer->initiator.handle_not_sent(id.number);
 }
 
 void MobilityService::handle_peer_address(PeerId id, const IpAddress& address, Instant now) {
@@ -181,195 +213,123 @@ void MobilityService::handle_peer_address(PeerId id, const IpAddress& address, I
   const bool possible = address.is_unicast() && address != peer->remote() &&
                         address.family() == peer->remote().family() && !is_ours(address);
   if (!possible) return;
-  peer->detour = peer->remote();
-  outputs_.push(AddTunnel{Side::Remote, peer->remote(), address, id});
+  constexpr std::size_t most_hints = 8;
+  std::erase(peer->hints, address);
+  if (peer->hints.size() == most_hints) peer->hints.erase(peer->hints.begin());
+  peer->hints.push_back(address);
+  if (peer->candidate == address) return;
+  peer->candidate = address;
   peer->initiator.handle_peer_moved(context(*peer), now);
   carry_out(id, now);
 }
 
-const MoveRecord* MobilityService::handle_first_byte(PeerId id, Instant now) {
-  return timeline_.handle_first_byte(id, now);
+// --- the traffic ------------------------------------------------------------------------------
+
+void MobilityService::handle_sent(PeerId id, Instant now) {
+  MobilePeer* peer = peers_.find(id);
+  if (!peer || !peer->can_move) return;
+  peer->watch.handle_sent(peer->round_trip, now);
+  schedule(id);
+}
+
+bool MobilityService::is_watching(PeerId id) const {
+  const MobilePeer* peer = peers_.find(id);
+  return peer && peer->watch.is_watching();
+}
+
+void MobilityService::handle_traffic(PeerId id, const PeerTraffic& traffic) {
+  if (MobilePeer* peer = peers_.find(id)) peer->traffic = traffic;
+}
+
+void MobilityService::handle_doubt(PeerId id, Instant now) {
+  MobilePeer* peer = peers_.find(id);
+  if (!peer || !peer->can_move) return;
+  peer->initiator.handle_doubt(context(*peer), now);
+  carry_out(id, now);
+}
+
+const MoveRecord* MobilityService::handle_first_byte(PeerId id, Direction direction, Instant now) {
+  return timeline_.handle_first_byte(id, direction, now);
+}
+
+// --- time -------------------------------------------------------------------------------------
+
+void MobilityService::handle_resume(Instant now) {
+  std::vector<PeerId> all;
+  for (const auto& [id, peer] : peers_) {
+    if (peer.can_move) all.push_back(id);
+  }
+  for (const PeerId id : all) {
+    MobilePeer& peer = *peers_.find(id);
+    peer.initiator.handle_resume(context(peer), now);
+    carry_out(id, now);
+  }
+}
+
+std::vector<PeerId> MobilityService::due(Instant now) const {
+  std::vector<PeerId> ids;
+  for (const auto& [at, id] : deadlines_) {
+    if (at > now) break;
+    ids.push_back(id);
+  }
+  return ids;
 }
 
 void MobilityService::handle_timeout(Instant now) {
-  for (const PeerId id : std::vector<PeerId>(busy_.begin(), busy_.end())) {
-    MobilePeer& peer = *peers_.find(id);
-    peer.initiator.handle_timeout(context(peer), now);
+  for (const PeerId id : due(now)) {
+    MobilePeer* peer = peers_.find(id);
+    if (!peer) continue;
+    if (peer->watch.handle_timeout(peer->traffic, peer->round_trip, now) && peer->can_move) {
+      peer->initiator.handle_doubt(context(*peer), now);
+    }
+    peer->initiator.handle_timeout(context(*peer), now);
     carry_out(id, now);
   }
+  take_turns(now);
   settle_departures();
 }
 
 std::optional<Deadline> MobilityService::next_deadline() const {
   std::optional<Deadline> next;
-  for (const PeerId id : busy_) next = earliest(next, peers_.find(id)->initiator.next_deadline());
-  return next;
-}
-
-// --- our moves --------------------------------------------------------------------------------
-
-MigrationInitiator::Context MobilityService::context(const MobilePeer& peer) {
-  return {times_.retry, peer.round_trip,        peer.associations, counter_,
-          rng_,         times_.termination_lead};
-}
-
-void MobilityService::begin_move(PeerId id, const IpAddress& old, const Departure& departure,
-                                 Instant now) {
-  MobilePeer& peer = *peers_.find(id);
-  if (!departure.successor) {
-    peer.initiator.handle_lost(old, departure.held_until, now);
-  } else if (!peer.can_move) {
-    // As long as the old address carries packets, the peer stays there.
-    if (departure.old_path == OldPath::Gone) lose(id, LossReason::CannotMove);
-  } else {
-    const IpAddress to = *departure.successor;
-    const IpAddress stood = peer.local();
-    const bool begins = peer.initiator.handle_successor(old, to, departure.old_path,
-                                                        departure.held_until, context(peer), now);
-    if (begins) {
-      settle_record(id, MoveState::Superseded);
-      MoveRecord record{id, Side::Local, stood, to, departure.old_path};
-      record.lost_at = departure.lost_at;
-      record.detected = now;
-      if (peer.round_trip) record.rtt = peer.round_trip->smoothed;
-      timeline_.begin(std::move(record));
-      // Data of a peer that has followed may overtake its acknowledgement.
-      if (stood != to) {
-        outputs_.push(AcceptAlso{id, {Side::Local, to, stood}, departure.held_until});
-      }
-    }
-  }
-  carry_out(id, now);
-}
-
-void MobilityService::carry_out(PeerId id, Instant now) {
-  MobilePeer* peer = peers_.find(id);
-  while (peer) {
-    const auto output = peer->initiator.poll();
-    if (!output) break;
-    if (const auto* announce = std::get_if<MigrationInitiator::Announce>(&*output)) {
-      send(*peer, *announce, now);
-    } else if (const auto* arrived = std::get_if<MigrationInitiator::Arrived>(&*output)) {
-      arrive(*peer, *arrived, now);
-    } else if (std::holds_alternative<MigrationInitiator::Refused>(*output)) {
-      settle_record(id, MoveState::Refused);
-    } else if (std::holds_alternative<MigrationInitiator::Silent>(*output)) {
-      outputs_.push(ResolvePeer{id});
-    } else if (const auto* ending = std::get_if<MigrationInitiator::Ending>(&*output)) {
-      terminate(*peer, ending->address);
-    } else {
-      lose(id, LossReason::HoldTimeOver);
-    }
-    peer = peers_.find(id);
-  }
-  if (peer && peer->initiator.next_deadline()) {
-    busy_.insert(id);
-  } else {
-    busy_.erase(id);
-  }
-}
-
-void MobilityService::send(MobilePeer& peer, const MigrationInitiator::Announce& announce,
-                           Instant now) {
-  MoveRecord* record = timeline_.newest(peer.id, Side::Local);
-  if (record && record->to == announce.notice.to && !record->completed) {
-    if (!record->announced) record->announced = now;
-    ++record->attempts;
-  }
-  outputs_.push(SendNotice{peer.id, NoticeId{peer.id, announce.notice.counter}, announce.notice,
-                           announce.attempt, Pacing::ByService});
-}
-
-// S11: the rows of this peer alone.
-void MobilityService::arrive(MobilePeer& peer, const MigrationInitiator::Arrived& arrived,
-                             Instant now) {
-  for (std::size_t i = arrived.from.size(); i-- > 0;) {
-    outputs_.push(Rewrite{peer.id,
-                          {Side::Local, arrived.from[i], arrived.to},
-                          i == 0 ? arrived.old_path : OldPath::Alive});
-  }
-  for (const IpAddress& from : arrived.from) {
-    if (from == arrived.to) continue;
-    outputs_.push(AcceptAlso{peer.id, {Side::Local, from, arrived.to}, now + times_.grace});
-  }
-  remove_detour(peer);
-  if (MoveRecord* record = timeline_.newest(peer.id, Side::Local)) {
-    record->state = MoveState::Completed;
-    record->completed = now;
-  }
-  settle_departures();
-}
-
-void MobilityService::terminate(MobilePeer& peer, const IpAddress& address) {
-  peer.termination = ++counter_;
-  outputs_.push(
-      SendNotice{peer.id, NoticeId{peer.id, *peer.termination},
-                 SessionTermination{address, peer.associations, TerminationReason::HoldTimeOver}, 1,
-                 Pacing::ByChannel});
-}
-
-// --- the peers' moves -------------------------------------------------------------------------
-
-// S7 to S9, in this order: the tunnel, the acknowledgement through it, the rewrite, the tunnel out.
-void MobilityService::follow(MobilePeer& peer, std::uint32_t request, const AddressChange& notice,
-                             const Path& came_by, Instant now) {
-  const IpAddress held = peer.remote();
-  const auto verdict = peer.can_move
-                           ? peer.responder.handle_change(notice, came_by, is_ours(notice.to))
-                           : MigrationResponder::Verdict{MoveOutcome::Refused, false, {}};
-  const Endpoint seen = came_by.outer ? Endpoint{came_by.outer->remote, 0} : came_by.remote;
-  const Answer answer{
-      peer.id, request,
-      MigrationCompleted{notice.counter, verdict.outcome, notice.nonce, seen, fresh_nonce()}};
-  const IpAddress& inner = came_by.remote.address;
-  const bool tunnelled =
-      verdict.outcome == MoveOutcome::Moved && came_by.outer && inner != notice.to;
-  if (tunnelled) {
-    if (peer.detour == inner) peer.detour.reset();  // this entry takes its place
-    outputs_.push(AddTunnel{Side::Remote, inner, notice.to, peer.id});
-  }
-  outputs_.push(answer);
-  if (verdict.news) {
-    for (std::size_t i = 0; i < verdict.from.size(); ++i) {
-      const bool is_last = i + 1 == verdict.from.size();
-      outputs_.push(Rewrite{peer.id,
-                            {Side::Remote, verdict.from[i], notice.to},
-                            is_last ? notice.old_path : OldPath::Alive});
-    }
-  }
-  for (const IpAddress& from : verdict.from) {
-    if (from == notice.to) continue;
-    outputs_.push(AcceptAlso{peer.id, {Side::Remote, from, notice.to}, now + times_.grace});
-  }
-  if (tunnelled) outputs_.push(RemoveTunnel{Side::Remote, inner});
-  if (!verdict.news) return;
-
-  remove_detour(peer);
-  MoveRecord record{peer.id, Side::Remote, held, notice.to, notice.old_path};
-  record.state = MoveState::Completed;
-  record.detected = now;
-  record.completed = now;
-  if (peer.round_trip) record.rtt = peer.round_trip->smoothed;
-  timeline_.begin(std::move(record));
-  // S16: our own announcement went to where the peer no longer is.
-  peer.initiator.handle_peer_moved(context(peer), now);
+  if (!turns_.empty() && next_turn_) next = Deadline{*next_turn_, "next announcements"};
+  if (tell_at_) next = earliest(next, Deadline{*tell_at_, "our other addresses"});
+  if (deadlines_.empty()) return next;
+  const auto& [at, id] = *deadlines_.begin();
+  const MobilePeer& peer = *peers_.find(id);
+  return earliest(next, earliest(peer.initiator.next_deadline(), peer.watch.next_deadline()));
 }
 
 // --- bookkeeping ------------------------------------------------------------------------------
 
-void MobilityService::remove_detour(MobilePeer& peer) {
-  if (!peer.detour) return;
-  outputs_.push(RemoveTunnel{Side::Remote, *peer.detour});
-  peer.detour.reset();
+MigrationInitiator::Context MobilityService::context(const MobilePeer& peer) {
+  return {times_.retry,
+          peer.round_trip,
+          peer.associations,
+          counter_,
+          rng_,
+          times_.termination_lead,
+          peer.preferences.hold_time,
+          peer.preferences.translation,
+          peer.traffic.heard};
+}
+
+void MobilityService::schedule(PeerId id) {
+  MobilePeer* peer = peers_.find(id);
+  if (!peer) return;
+  const auto next = earliest(peer->initiator.next_deadline(), peer->watch.next_deadline());
+  const auto at = next ? std::optional{next->at} : std::nullopt;
+  if (peer->deadline == at) return;
+  if (peer->deadline) deadlines_.erase({*peer->deadline, id});
+  if (at) deadlines_.insert({*at, id});
+  peer->deadline = at;
 }
 
 void MobilityService::lose(PeerId id, LossReason reason) {
   MobilePeer* peer = peers_.find(id);
   if (!peer) return;
-  remove_detour(*peer);
   settle_record(id, MoveState::Lost);
+  if (peer->deadline) deadlines_.erase({*peer->deadline, id});
   peers_.erase(id);
-  busy_.erase(id);
   outputs_.push(PeerLost{id, reason});
 }
 
@@ -382,7 +342,7 @@ void MobilityService::end_departure(Departures::iterator departure) {
 void MobilityService::settle_tunnels() {
   for (auto& [old, departure] : departures_) {
     const auto wanted =
-        peers_.anybody_moves_from(old) ? departure.successor : std::optional<IpAddress>{};
+        peers_.anybody_tunnels_from(old) ? departure.successor : std::optional<IpAddress>{};
     if (departure.tunnel == wanted) continue;
     if (wanted) {
       outputs_.push(AddTunnel{Side::Local, old, *wanted, std::nullopt});

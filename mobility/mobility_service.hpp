@@ -8,10 +8,13 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -31,10 +34,15 @@ struct MobilityTimes {
   Duration grace = std::chrono::seconds{5};
   // How long before the end of the hold time the peer is told that it ends.
   Duration termination_lead = std::chrono::seconds{5};
+  // A host that moves away from thousands of peers tells so many in one go, and as many again
+  // each time this has passed: less than any queue on the way holds.
+  std::size_t announcements_at_once = 16;
+  Duration announcement_pause = std::chrono::milliseconds{1};
 };
 
 enum class LossReason : std::uint8_t {
   HoldTimeOver,  // the old address could not be held any longer (S14)
+  Silent,        // nothing was heard of the peer for its hold time (B6)
   CannotMove,    // the peer does not speak our protocol, and its address pair is gone
   EndedByPeer,   // SESSION_TERMINATION from the other side
 };
@@ -46,12 +54,22 @@ class MobilityService {
   // A request to the peer. `attempt` 1: a new exchange. Above: the same exchange, bit by bit,
   // over the path as it is at this moment. `pacing` says who repeats it.
   enum class Pacing : std::uint8_t { ByService, ByChannel };
+  // Between which addresses, besides the channel's own way (which the routes may lead through a
+  // tunnel). Tunnelled: the channel's own addresses inside, these outside. Direct: these (S21).
+  struct Way {
+    enum class Kind : std::uint8_t { AsRouted, Tunnelled, Direct };
+    Kind kind = Kind::AsRouted;
+    std::optional<IpAddress> local{};   // none: the channel's
+    std::optional<IpAddress> remote{};  // none: the channel's
+    friend bool operator==(const Way&, const Way&) = default;
+  };
   struct SendNotice {
     PeerId peer;
     NoticeId id;
     Notice notice;
     unsigned attempt;
     Pacing pacing;
+    std::vector<Way> ways{Way{}};  // a copy by each of them
   };
   // The answer to handle_notice(peer, request, ...); no notice: an empty one.
   struct Answer {
@@ -79,6 +97,25 @@ class MobilityService {
     AddressRewrite change;
     OldPath old_path;
   };
+  // From here on the peer's address is a claim: nothing but a credit may be sent there (B5). What
+  // exceeds it goes to `instead`, where the peer was proven to be and says it still is; or waits.
+  struct PathUnproven {
+    PeerId peer;
+    IpAddress address;
+    std::optional<IpAddress> instead;
+  };
+  struct PathProven {
+    PeerId peer;
+    IpAddress address;
+  };
+  // Nothing gets through to the peer: its connections' timers rest (B6). Up again: they go on, and
+  // what was under way is sent again at once.
+  struct PathDown {
+    PeerId peer;
+  };
+  struct PathUp {
+    PeerId peer;
+  };
   // Until then, what comes under `alias.from` counts as if it came under `alias.to`.
   struct AcceptAlso {
     PeerId peer;
@@ -99,8 +136,9 @@ class MobilityService {
   struct AddressReleased {
     IpAddress address;
   };
-  using Output = std::variant<SendNotice, Answer, AddTunnel, RemoveTunnel, Rewrite, AcceptAlso,
-                              ResolvePeer, PeerLost, AddressReleased>;
+  using Output =
+      std::variant<SendNotice, Answer, AddTunnel, RemoveTunnel, PathUnproven, PathProven, Rewrite,
+                   PathDown, PathUp, AcceptAlso, ResolvePeer, PeerLost, AddressReleased>;
 
   // `rng` is lent for the service's life.
   explicit MobilityService(Rng& rng, MobilityTimes times = {});
@@ -116,6 +154,8 @@ class MobilityService {
   void remove_peer(PeerId peer, Instant now);
   void set_round_trip(PeerId peer, RoundTrip round_trip);
   void set_associations(PeerId peer, std::vector<Spi> inbound);
+  // May be said before add_peer, and holds for all its channels.
+  void set_preferences(PeerId peer, const PeerPreferences& preferences);
 
   // --- our addresses ----------------------------------------------------------------------
   // The address is ours and can be used. If peers wait for it because it had been lost, they go on.
@@ -141,8 +181,22 @@ class MobilityService {
   // Somebody says where a silent peer might be: a hint; keys decide (S17).
   void handle_peer_address(PeerId peer, const IpAddress& address, Instant now);
 
-  // New data got through to or from the peer after a move; the record it completes.
-  const MoveRecord* handle_first_byte(PeerId peer, Instant now);
+  // --- the traffic --------------------------------------------------------------------------
+  // Something was sent to the peer that it has not answered, while is_watching() was false.
+  void handle_sent(PeerId peer, Instant now);
+  bool is_watching(PeerId peer) const;
+  // Whose deadlines are due. Said before handle_timeout for each of these: what its traffic was.
+  std::vector<PeerId> due(Instant now) const;
+  void handle_traffic(PeerId peer, const PeerTraffic& traffic);
+  // There is reason to ask whether the peer knows where we are: its packets come from elsewhere,
+  // or a person wants to know.
+  void handle_doubt(PeerId peer, Instant now);
+  // New data got through to or from the peer after a move; the record it completes a stage of.
+  const MoveRecord* handle_first_byte(PeerId peer, Direction direction, Instant now);
+
+  // The host has slept, or the clock has jumped: nobody had a chance to answer. Before
+  // handle_timeout.
+  void handle_resume(Instant now);
 
   void handle_timeout(Instant now);
   std::optional<Output> poll() { return outputs_.poll(); }
@@ -158,21 +212,36 @@ class MobilityService {
     std::optional<IpAddress> successor;
     OldPath old_path;
     Instant held_until;
+    Instant since;                    // when it was deprecated
     std::optional<Instant> lost_at;   // since when there is no address at all
     std::optional<IpAddress> tunnel;  // the outer source of its tunnel entry, if it has one
   };
   using Departures = std::map<IpAddress, Departure>;
 
   MigrationInitiator::Context context(const MobilePeer& peer);
+  // Our moves (mobility_moves.cpp).
+  void begin_moves(const std::vector<PeerId>& peers, const IpAddress& old, Instant now);
+  void take_turns(Instant now);
+  void addresses_changed(Instant now);
   void begin_move(PeerId id, const IpAddress& old, const Departure& departure, Instant now);
-  // What the peer's initiator says is done. Afterwards the peer may be lost.
   void carry_out(PeerId id, Instant now);
   void send(MobilePeer& peer, const MigrationInitiator::Announce& announce, Instant now);
+  std::vector<Way> ways_to(const MobilePeer& peer, unsigned attempt) const;
   void arrive(MobilePeer& peer, const MigrationInitiator::Arrived& arrived, Instant now);
   void terminate(MobilePeer& peer, const IpAddress& address);
+  void look_elsewhere(MobilePeer& peer);
+  bool tell_addresses(MobilePeer& peer);
+  void go_down(MobilePeer& peer);
+  void revive(MobilePeer& peer);
+  std::uint32_t say(MobilePeer& peer, Notice notice);
+  // The peers' moves (mobility_follow.cpp).
   void follow(MobilePeer& peer, std::uint32_t request, const AddressChange& notice,
               const Path& came_by, Instant now);
-  void remove_detour(MobilePeer& peer);
+  void record_followed(const MobilePeer& peer, const IpAddress& held, const IpAddress& to,
+                       OldPath old_path, Instant now);
+  void handle_echo(MobilePeer& peer, const PathEcho& echo, const Path& came_by, Instant now);
+  // Bookkeeping.
+  void schedule(PeerId id);
   void lose(PeerId id, LossReason reason);
   void end_departure(Departures::iterator departure);
   void settle_tunnels();
@@ -184,7 +253,14 @@ class MobilityService {
   Rng& rng_;
   MobilityTimes times_;
   PeerTable peers_;
-  std::set<PeerId> busy_;  // those with a deadline: on a server, few of many
+  std::unordered_map<PeerId, PeerPreferences> preferences_;
+  std::set<std::pair<Instant, PeerId>> deadlines_;  // one for each peer that has one
+  // Those that are to be told something when their turn has come: of a move, and what it leaves;
+  // else where we can be reached as well.
+  std::deque<std::pair<PeerId, std::optional<IpAddress>>> turns_;
+  std::optional<Instant> tell_at_;
+  std::optional<Instant> next_turn_;
+  std::size_t turns_left_ = 0;  // of those at once, until next_turn_
   Timeline timeline_;
   std::set<IpAddress> own_;  // those that can be used
   Departures departures_;

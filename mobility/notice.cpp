@@ -12,10 +12,15 @@ namespace {
 // All numbers big-endian. An address is its family (4 or 6) and its octets; a list is its length
 // in one octet and its elements.
 //
-//   ADDRESS_CHANGE       counter 32, flags 8, reserved 24, nonce 128, to, list of from, list of SPI
+//   ADDRESS_CHANGE       counter 32, flags 8, reserved 24, nonce 128, to, list of from, list of
+//   SPI,
+//                        padding: its length in one octet, and zeros
 //   MIGRATION_COMPLETED  counter 32, outcome 8, reserved 8, seen port 16, nonce 128, echo 128, seen
 //   SESSION_TERMINATION  reason 8, reserved 24, address, list of SPI
+//   PATH_ECHO            echo 128
+//   PEER_ADDRESSES       list of addresses
 constexpr std::uint8_t flag_old_path_alive = 0x01;
+constexpr std::uint8_t flag_no_translation = 0x02;
 
 constexpr Error truncated{Errc::Truncated, "notice: shorter than its fields"};
 constexpr Error malformed{Errc::Malformed, "notice: a field has an impossible value"};
@@ -60,14 +65,20 @@ const Error& reason_for(const ByteReader& in) { return in.ok() ? malformed : tru
 
 void write_body(ByteWriter& out, const AddressChange& notice) {
   out.write(notice.counter);
-  const std::uint8_t flags = notice.old_path == OldPath::Alive ? flag_old_path_alive : 0;
-  out.write(std::uint32_t{flags} << 24);
+  std::uint32_t flags = notice.old_path == OldPath::Alive ? flag_old_path_alive : 0;
+  if (notice.translation == Translation::Refused) flags |= flag_no_translation;
+  out.write(flags << 24);
   out.write(Bytes{notice.nonce});
   write_address(out, notice.to);
   const std::size_t count = std::min(notice.from.size(), AddressChange::most_former_addresses);
   out.write(static_cast<std::uint8_t>(count));
   for (std::size_t i = 0; i < count; ++i) write_address(out, notice.from[i]);
   write_associations(out, notice.associations);
+  const std::size_t length = out.size() + 1;
+  const std::size_t padding =
+      AddressChange::least_length - std::min(length, AddressChange::least_length);
+  out.write(static_cast<std::uint8_t>(padding));
+  for (std::size_t i = 0; i < padding; ++i) out.write(std::uint8_t{0});
 }
 
 Result<Notice> parse_address_change(ByteReader& in) {
@@ -85,10 +96,13 @@ Result<Notice> parse_address_change(ByteReader& in) {
     from.push_back(*address);
   }
   auto associations = read_associations(in);
-  if (!associations || !in.finished()) return reason_for(in);
-  return Notice{AddressChange{counter, std::move(from), *to,
-                              (flags & flag_old_path_alive) != 0 ? OldPath::Alive : OldPath::Gone,
-                              std::move(*associations), nonce}};
+  if (!associations) return reason_for(in);
+  in.skip(in.read<std::uint8_t>());  // padding
+  if (!in.finished()) return reason_for(in);
+  return Notice{AddressChange{
+      counter, std::move(from), *to,
+      (flags & flag_old_path_alive) != 0 ? OldPath::Alive : OldPath::Gone, std::move(*associations),
+      nonce, (flags & flag_no_translation) != 0 ? Translation::Refused : Translation::Allowed}};
 }
 
 void write_body(ByteWriter& out, const MigrationCompleted& notice) {
@@ -129,6 +143,33 @@ Result<Notice> parse_session_termination(ByteReader& in) {
   return Notice{SessionTermination{*address, std::move(*associations), reason}};
 }
 
+void write_body(ByteWriter& out, const PathEcho& notice) { out.write(Bytes{notice.echo}); }
+
+Result<Notice> parse_path_echo(ByteReader& in) {
+  const Nonce echo = read_nonce(in);
+  if (!in.finished()) return reason_for(in);
+  return Notice{PathEcho{echo}};
+}
+
+void write_body(ByteWriter& out, const PeerAddresses& notice) {
+  const std::size_t count = std::min(notice.addresses.size(), PeerAddresses::most_addresses);
+  out.write(static_cast<std::uint8_t>(count));
+  for (std::size_t i = 0; i < count; ++i) write_address(out, notice.addresses[i]);
+}
+
+Result<Notice> parse_peer_addresses(ByteReader& in) {
+  const std::size_t count = in.read<std::uint8_t>();
+  if (count > PeerAddresses::most_addresses) return malformed;
+  PeerAddresses notice;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto address = read_address(in);
+    if (!address) return reason_for(in);
+    notice.addresses.push_back(*address);
+  }
+  if (!in.finished()) return reason_for(in);
+  return Notice{std::move(notice)};
+}
+
 }  // namespace
 
 NoticeType type_of(const Notice& notice) {
@@ -140,6 +181,8 @@ NoticeType type_of(const Notice& notice) {
     NoticeType operator()(const SessionTermination&) const {
       return NoticeType::SessionTermination;
     }
+    NoticeType operator()(const PathEcho&) const { return NoticeType::PathEcho; }
+    NoticeType operator()(const PeerAddresses&) const { return NoticeType::PeerAddresses; }
   } type;
   return std::visit(type, notice);
 }
@@ -149,6 +192,8 @@ std::string_view to_string(NoticeType type) {
     case NoticeType::AddressChange: return "ADDRESS_CHANGE";
     case NoticeType::MigrationCompleted: return "MIGRATION_COMPLETED";
     case NoticeType::SessionTermination: return "SESSION_TERMINATION";
+    case NoticeType::PathEcho: return "PATH_ECHO";
+    case NoticeType::PeerAddresses: return "PEER_ADDRESSES";
   }
   return "?";
 }
@@ -166,6 +211,8 @@ Result<Notice> parse_notice(NoticeType type, Bytes body) {
     case NoticeType::AddressChange: return parse_address_change(in);
     case NoticeType::MigrationCompleted: return parse_migration_completed(in);
     case NoticeType::SessionTermination: return parse_session_termination(in);
+    case NoticeType::PathEcho: return parse_path_echo(in);
+    case NoticeType::PeerAddresses: return parse_peer_addresses(in);
   }
   return Error{Errc::Unsupported, "notice: of a type we do not know"};
 }

@@ -25,9 +25,11 @@ bool PeerTable::anybody_stands_at(const IpAddress& local) const {
                      [&](const auto& entry) { return entry.second.initiator.stands_at(local); });
 }
 
-bool PeerTable::anybody_moves_from(const IpAddress& local) const {
+bool PeerTable::anybody_tunnels_from(const IpAddress& local) const {
   return std::any_of(peers_.begin(), peers_.end(), [&](const auto& entry) {
-    return entry.second.can_move && entry.second.initiator.stands_at(local);
+    const MobilePeer& peer = entry.second;
+    return peer.can_move && peer.preferences.way != ControlWay::Direct &&
+           peer.initiator.stands_at(local);
   });
 }
 

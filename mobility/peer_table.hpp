@@ -7,22 +7,53 @@
 
 #include "mobility/migration_initiator.hpp"
 #include "mobility/migration_responder.hpp"
+#include "mobility/path_proof.hpp"
+#include "mobility/path_watch.hpp"
 
 namespace godwit {
 
+// The ways on which announcements reach a peer (S6, S21).
+enum class ControlWay : std::uint8_t {
+  Auto,       // through the tunnel; from the first unanswered try on, also from the new address
+  Tunnelled,  // only through the tunnel: where the old address must not be given up early
+  Direct,     // only from the new address: where the link or a NAT carries no IP in IP
+};
+
+// What is decided for one peer beforehand.
+struct PeerPreferences {
+  Duration hold_time = std::chrono::hours{12};
+  ControlWay way = ControlWay::Auto;
+  Translation translation = Translation::Allowed;
+  bool tells_addresses = true;  // PEER_ADDRESSES: where else we can be reached
+};
+
 struct MobilePeer {
   MobilePeer(PeerId its_id, const IpAddress& local, const IpAddress& remote, bool moves)
-      : id{its_id}, can_move{moves}, initiator{local}, responder{remote} {}
+      : id{its_id}, can_move{moves}, initiator{local}, responder{remote}, proof{remote} {}
 
   PeerId id;
   bool can_move;
+  PeerPreferences preferences;
   std::optional<RoundTrip> round_trip;
   std::vector<Spi> associations;
   MigrationInitiator initiator;
   MigrationResponder responder;
-  // A tunnel entry leads what goes to this address to where the peer is said to be (S17).
-  std::optional<IpAddress> detour;
+  PathProof proof;
+  PathWatch watch;
+  PeerTraffic traffic;
+  bool down = false;  // timers rest, nothing gets through (B6)
+  // What was under way went out again behind the first try of this announcement.
+  std::optional<std::uint32_t> sent_again_with;
+  // Where a silent peer might be: what it said itself, then what names and configuration say. The
+  // one in use is the last in turn (S17).
+  std::vector<IpAddress> others;
+  std::vector<IpAddress> hints;
+  std::size_t next_candidate = 0;
+  std::optional<IpAddress> candidate;
   std::optional<std::uint32_t> termination;  // the number of the SESSION_TERMINATION under way
+  std::optional<std::uint32_t> echo;         // of the PATH_ECHO under way
+  std::vector<IpAddress> told;               // our addresses, as the peer knows them
+  std::optional<Instant> deadline;           // as the service's index has it
 
   const IpAddress& local() const { return initiator.address(); }
   const IpAddress& remote() const { return responder.address(); }
@@ -37,7 +68,7 @@ class PeerTable {
   bool erase(PeerId id) { return peers_.erase(id) != 0; }
 
   bool anybody_stands_at(const IpAddress& local) const;
-  bool anybody_moves_from(const IpAddress& local) const;  // those who can move
+  bool anybody_tunnels_from(const IpAddress& local) const;  // of those who can move
   std::vector<PeerId> users_of(const IpAddress& local) const;
   std::size_t size() const { return peers_.size(); }
 

@@ -8,8 +8,9 @@ Duration RetryPolicy::first(const std::optional<RoundTrip>& round_trip) const {
 }
 
 // On a path whose first pause is above the ceiling that pause stays.
-Duration RetryPolicy::next(Duration pause) const {
-  return std::max(pause, std::min(2 * pause, ceiling));
+Duration RetryPolicy::next(Duration pause, unsigned unanswered) const {
+  const Duration limit = unanswered < tries_before_patience ? ceiling : silent_ceiling;
+  return std::max(pause, std::min(2 * pause, limit));
 }
 
 Duration RetryPolicy::next_after_refusal(Duration pause) const {

@@ -19,15 +19,22 @@ struct RetryPolicy {
   Duration ceiling = std::chrono::seconds{2};
   // Nothing is known of the path: RFC 7296's retransmissions start in the same range.
   Duration without_round_trip = std::chrono::milliseconds{250};
+  // After so many announcements the peer is not merely slow to answer: it is asked on, for as long
+  // as it is held, with pauses up to this.
+  unsigned tries_before_patience = 60;
+  Duration silent_ceiling = std::chrono::seconds{30};
   // The peer hears us and says no: the pauses go on doubling, up to this.
   Duration refusal_ceiling = std::chrono::seconds{30};
   // Unanswered announcements before somebody is asked where the peer is (S17).
   unsigned tries_before_resolve = 3;
+  // Unanswered announcements, with nothing else heard, before the path counts as down (B6).
+  unsigned tries_before_down = 3;
 
   // From the announcement to its first repeat.
   Duration first(const std::optional<RoundTrip>& round_trip) const;
-  // From one repeat to the next: twice the pause before, up to the ceiling.
-  Duration next(Duration pause) const;
+  // From one repeat to the next, after so many without an answer: twice the pause before, up to
+  // the ceiling.
+  Duration next(Duration pause, unsigned unanswered) const;
   Duration next_after_refusal(Duration pause) const;
 };
 

@@ -30,14 +30,16 @@ MoveRecord* Timeline::newest(PeerId peer, Side side) {
   return nullptr;
 }
 
-const MoveRecord* Timeline::handle_first_byte(PeerId peer, Instant now) {
-  MoveRecord* found = nullptr;
-  for (auto at = records_.rbegin(); at != records_.rend() && !found; ++at) {
-    if (at->peer == peer) found = &*at;
-  }
-  if (!found || found->state != MoveState::Completed || found->first_byte) return nullptr;
-  found->first_byte = now;
-  return found;
+const MoveRecord* Timeline::handle_first_byte(PeerId peer, Direction direction, Instant now) {
+  const auto found =
+      std::find_if(records_.rbegin(), records_.rend(), [&](const MoveRecord& record) {
+        return record.peer == peer && record.state != MoveState::Superseded;
+      });
+  if (found == records_.rend() || found->state != MoveState::Completed) return nullptr;
+  auto& stage = direction == Direction::In ? found->first_byte_in : found->first_byte_out;
+  if (stage) return nullptr;
+  stage = now;
+  return &*found;
 }
 
 }  // namespace godwit

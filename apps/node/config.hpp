@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ipsec/policy/policy_table.hpp"
+#include "mobility/peer_table.hpp"
 #include "stack/core/endpoint.hpp"
 #include "stack/core/time.hpp"
 
@@ -26,6 +27,7 @@ struct PeerConfig {
   std::vector<IpAddress> addresses;  // where it is expected; may be empty: it calls us
   std::optional<std::vector<std::uint8_t>> public_key;  // 32 octets, Ed25519; else psk
   std::optional<std::string> psk;
+  std::optional<Duration> hold_time;  // none: that of all peers
 };
 
 struct SocksConfig {
@@ -40,8 +42,12 @@ struct PublishConfig {
 struct MobilityConfig {
   Duration first_retry_floor = std::chrono::milliseconds{50};
   Duration retry_ceiling = std::chrono::seconds{2};
-  Duration hold_time = std::chrono::hours{12};  // how long a session waits for a path (S14, B6)
-  Duration grace = std::chrono::seconds{5};     // for what is under way under the other address
+  Duration hold_time = std::chrono::hours{12};     // how long a session waits for a path (S14, B6)
+  Duration timed_wait = std::chrono::seconds{30};  // OLD_ADDRESS_TIMED_WAIT (S15)
+  Duration grace = std::chrono::seconds{5};        // for what is under way under the other address
+  ControlWay control_way = ControlWay::Auto;       // S6, S21
+  Translation translation = Translation::Allowed;  // may a NAT be on the way?
+  bool share_addresses = true;                     // tell peers where else we can be reached
 };
 
 struct Config {

@@ -30,6 +30,10 @@ constexpr std::string_view endpoint_allowed =
 constexpr std::string_view selector_allowed =
     "traffic, such as \"any\", \"tcp to 203.0.113.0/24\" or \"udp to 192.0.2.1 port 53\"";
 
+// Shorter holds no session through anything; longer is for ever.
+constexpr Duration shortest_hold = 1s;
+constexpr Duration longest_hold = 24h * 30;
+
 bool is_name(const std::string& text) {
   const auto allowed = [](unsigned char letter) {
     return std::isalnum(letter) || letter == '.' || letter == '-' || letter == '_';
@@ -69,6 +73,9 @@ class ConfigReader {
   void read_mobility(const Json& value, const std::string& path);
   void read_duration(JsonObject& object, const std::string& key, Duration least, Duration most,
                      Duration& out);
+  template <class T>
+  void read_choice(JsonObject& object, const std::string& key,
+                   std::initializer_list<std::pair<std::string_view, T>> words, T& out);
   std::optional<Endpoint> read_endpoint(JsonObject& object, const std::string& key);
   std::string beside_the_file(const std::string& path) const;
 
@@ -171,6 +178,10 @@ void ConfigReader::read_peer(const Json& value, const std::string& path) {
   }
   read_addresses(peer, out);
   read_secret(peer, out);
+  if (peer.find("hold_time")) {
+    read_duration(peer, "hold_time", shortest_hold, longest_hold,
+                  out.hold_time.emplace(config_.mobility.hold_time));
+  }
   peer.finish();
   check_distinct(out, path);
   config_.peers.push_back(std::move(out));
@@ -337,13 +348,41 @@ void ConfigReader::read_duration(JsonObject& object, const std::string& key, Dur
                     "\" to \"" + duration_text(most) + '"');
 }
 
+template <class T>
+void ConfigReader::read_choice(JsonObject& object, const std::string& key,
+                               std::initializer_list<std::pair<std::string_view, T>> words,
+                               T& out) {
+  const Json* value = object.find(key);
+  if (!value) return;
+  std::string allowed;
+  for (const auto& [word, meaning] : words) {
+    if (value->is_string() && value->get_ref<const std::string&>() == word) {
+      out = meaning;
+      return;
+    }
+    allowed += (allowed.empty() ? "\"" : " or \"") + std::string{word} + '"';
+  }
+  problems_.add(object.path_of(key), *value, allowed);
+}
+
 void ConfigReader::read_mobility(const Json& value, const std::string& path) {
   JsonObject object{problems_, value, path};
   MobilityConfig& mobility = config_.mobility;
   read_duration(object, "first_retry_floor", 1ms, 10s, mobility.first_retry_floor);
   read_duration(object, "retry_ceiling", 1ms, 10min, mobility.retry_ceiling);
-  read_duration(object, "hold_time", 1s, 24h * 30, mobility.hold_time);
+  read_duration(object, "hold_time", shortest_hold, longest_hold, mobility.hold_time);
+  read_duration(object, "timed_wait", 0s, 1h, mobility.timed_wait);
   read_duration(object, "grace", 0s, 1min, mobility.grace);
+  read_choice<ControlWay>(object, "control_way",
+                          {{"auto", ControlWay::Auto},
+                           {"tunnelled", ControlWay::Tunnelled},
+                           {"direct", ControlWay::Direct}},
+                          mobility.control_way);
+  read_choice<Translation>(object, "translation",
+                           {{"allowed", Translation::Allowed}, {"refused", Translation::Refused}},
+                           mobility.translation);
+  read_choice<bool>(object, "share_addresses", {{"yes", true}, {"no", false}},
+                    mobility.share_addresses);
   object.finish();
   if (mobility.retry_ceiling < mobility.first_retry_floor) {
     problems_.add(

@@ -16,11 +16,6 @@ bool is_tunnel(IpProtocol protocol) {
   return protocol == IpProtocol::IpInIp || protocol == IpProtocol::Ipv6InIp;
 }
 
-bool is_ike(const IpDatagram& datagram) {
-  return datagram.protocol == IpProtocol::Udp && !datagram.fragment &&
-         datagram.destination_port == Datapath::ike_port;
-}
-
 DropReason reason_of(const Error& opening) {
   switch (opening.code) {
     case Errc::Replayed: return DropReason::EspReplayed;
@@ -31,11 +26,13 @@ DropReason reason_of(const Error& opening) {
 
 }  // namespace
 
-Datapath::Datapath(Tables tables, std::size_t link_mtu, KnownIke known_ike, CanMove can_move)
+Datapath::Datapath(Tables tables, std::size_t link_mtu, KnownControl known_control,
+                   CanMove can_move, std::optional<std::uint16_t> control_port)
     : tables_{tables},
       link_mtu_{link_mtu},
-      known_ike_{std::move(known_ike)},
-      can_move_{std::move(can_move)} {}
+      known_control_{std::move(known_control)},
+      can_move_{std::move(can_move)},
+      control_port_{control_port} {}
 
 std::size_t Datapath::clear_mtu(std::size_t link_mtu, IpFamily family) {
   // RFC 4303 section 2: what is sealed (payload, padding, two octets of trailer) is a multiple
@@ -70,7 +67,7 @@ void Datapath::outbound(Packet packet, Instant now) {
   const FiveTuple flow = datagram->outbound_flow();
   if (const Filter* row = tables_.filters.match_outbound(flow)) {
     if (SaPair* sa = tables_.sas.newest_of(row->peer)) {
-      return seal_and_emit(*sa, std::move(packet), *datagram);
+      return seal_and_emit(*sa, std::move(packet), *datagram, now);
     }
     const PolicyRule* rule = rule_for(flow);
     return protect(row->peer, rule != nullptr ? rule->suite : EspSuite::Aes256Gcm16,
@@ -92,19 +89,89 @@ void Datapath::outbound(Packet packet, Instant now) {
 void Datapath::protect(PeerId peer, EspSuite suite, Packet packet, const IpDatagram& datagram,
                        Instant now) {
   if (SaPair* sa = tables_.sas.newest_of(peer)) {
-    return seal_and_emit(*sa, std::move(packet), datagram);
+    return seal_and_emit(*sa, std::move(packet), datagram, now);
   }
   outputs_.push(SaWanted{peer, datagram.source, datagram.destination, suite});
   if (!waiting_.admit(peer, std::move(packet), now)) drop(DropReason::WaitingFull);
 }
 
-void Datapath::seal_and_emit(SaPair& sa, Packet packet, const IpDatagram& datagram) {
+void Datapath::seal_and_emit(SaPair& sa, Packet packet, const IpDatagram& datagram, Instant now) {
   const Status sealed = sa.outbound.seal(packet);
   if (!sealed) {
     return drop(sealed.error().code == Errc::Exhausted ? DropReason::SequenceExhausted
                                                        : DropReason::Malformed);
   }
+  note_sent(sa.peer, now);
+  if (!credit_.empty()) {
+    if (auto* claim = credit_.claim_of(sa.peer, datagram.destination)) {
+      return emit_on_credit(*claim, std::move(packet), datagram);
+    }
+  }
   emit(std::move(packet), datagram.source, datagram.destination);
+}
+
+void Datapath::emit_on_credit(PathCredit::Claim& claim, Packet packet, const IpDatagram& datagram) {
+  const std::size_t size = packet.size();
+  if (size <= claim.left && claim.held.empty()) {
+    claim.left -= size;
+    claim.spent += size;
+    return emit(std::move(packet), datagram.source, datagram.destination);
+  }
+  if (claim.instead) {
+    auto sealed = IpDatagram::parse(packet.bytes());
+    if (!sealed) return drop(DropReason::Malformed);
+    rewrite_destination(packet.bytes(), *sealed, *claim.instead);
+    return emit(std::move(packet), datagram.source, *claim.instead);
+  }
+  if (claim.held.size() == PathCredit::most_held) return drop(DropReason::PathUnproven);
+  claim.held.push_back(std::move(packet));
+}
+
+void Datapath::claim_path(PeerId peer, const IpAddress& address,
+                          const std::optional<IpAddress>& instead, Instant now) {
+  credit_.begin(peer, address, instead, now);
+}
+
+void Datapath::prove_path(PeerId peer) {
+  for (Packet& packet : credit_.end(peer)) {
+    const auto datagram = IpDatagram::parse(packet.bytes());
+    if (!datagram) continue;
+    const auto present = tables_.directory.present_address_of(peer);
+    auto sealed = *datagram;
+    // What waited for an earlier claim goes where the peer is.
+    const bool elsewhere = present && *present != sealed.destination &&
+                           present->family() == sealed.destination.family();
+    if (elsewhere) rewrite_destination(packet.bytes(), sealed, *present);
+    emit(std::move(packet), sealed.source, sealed.destination);
+  }
+}
+
+void Datapath::note_sent(PeerId peer, Instant now) {
+  if (peer.value >= traffic_.size()) traffic_.resize(peer.value + std::size_t{1});
+  Traffic& traffic = traffic_[peer.value];
+  if (!traffic.unanswered_since) traffic.unanswered_since = now;
+  if (std::exchange(traffic.watched, true)) return;
+  outputs_.push(TrafficSent{peer});
+}
+
+void Datapath::note_heard(PeerId peer, Instant now) {
+  if (peer.value >= traffic_.size()) traffic_.resize(peer.value + std::size_t{1});
+  traffic_[peer.value].heard = now;
+  traffic_[peer.value].unanswered_since.reset();
+}
+
+PeerTraffic Datapath::traffic_of(PeerId peer) const {
+  if (peer.value >= traffic_.size()) return {};
+  return traffic_[peer.value];
+}
+
+void Datapath::unwatch(PeerId peer) {
+  if (peer.value < traffic_.size()) traffic_[peer.value].watched = false;
+}
+
+void Datapath::forget(PeerId peer) {
+  drops_.count(DropReason::PathUnproven, credit_.forget(peer));
+  if (peer.value < traffic_.size()) traffic_[peer.value] = Traffic{};
 }
 
 // A connection of the stack gets its row; what belongs to none (a reset, an echo) needs none.
@@ -169,11 +236,23 @@ void Datapath::rewrite_waiting(PeerId peer, const AddressRewrite& change) {
 
 // --- inbound ----------------------------------------------------------------------------------
 
+bool Datapath::is_control(const IpDatagram& datagram) const {
+  return datagram.protocol == IpProtocol::Udp && !datagram.fragment &&
+         (datagram.destination_port == ike_port || datagram.destination_port == control_port_);
+}
+
+// An address that the stack has left is still ours for ESP that was under way to it.
+bool Datapath::is_for_us(const IpDatagram& datagram, Instant now) const {
+  if (tables_.stack.has_address(datagram.destination)) return true;
+  return datagram.protocol == IpProtocol::Esp &&
+         tables_.filters.is_graced(datagram.destination, now);
+}
+
 void Datapath::inbound(Packet packet, Instant now) {
   ++received_;
   const auto datagram = IpDatagram::parse(packet.bytes());
   if (!datagram) return drop(DropReason::Malformed);
-  if (!tables_.stack.has_address(datagram->destination)) return drop(DropReason::NotOurs);
+  if (!is_for_us(*datagram, now)) return drop(DropReason::NotOurs);
   packet.drop_back(packet.size() - datagram->total_length);
   if (datagram->fragment) return inbound_fragment(std::move(packet), *datagram, now);
   if (is_tunnel(datagram->protocol)) return inbound_tunnelled(std::move(packet), now);
@@ -195,14 +274,14 @@ void Datapath::inbound_tunnelled(Packet packet, Instant now) {
   Packet& inner = unwrapped->inner;
   const auto datagram = IpDatagram::parse(inner.bytes());
   if (!datagram || datagram->fragment) return drop(DropReason::TunnelRefused);
-  if (!tables_.stack.has_address(datagram->destination)) return drop(DropReason::NotOurs);
+  if (!is_for_us(*datagram, now)) return drop(DropReason::NotOurs);
   const Bytes payload = Bytes{inner.bytes()}.subspan(datagram->header_length);
   bool expected = false;
   if (datagram->protocol == IpProtocol::Esp && payload.size() >= EspHeader::length) {
     const SaPair* sa = tables_.sas.by_inbound(Spi{load_u32(payload, 0)});
     expected = sa != nullptr && can_move_(sa->peer);
-  } else if (is_ike(*datagram)) {
-    expected = known_ike_(payload.subspan(UdpHeader::length));
+  } else if (is_control(*datagram)) {
+    expected = known_control_(datagram->destination_port, payload.subspan(UdpHeader::length));
   }
   if (!expected) return drop(DropReason::TunnelRefused);
   const Path::Outer outer{unwrapped->outer_destination, unwrapped->outer_source};
@@ -212,7 +291,7 @@ void Datapath::inbound_tunnelled(Packet packet, Instant now) {
 void Datapath::inbound_datagram(Packet packet, const IpDatagram& datagram,
                                 const std::optional<Path::Outer>& outer, Instant now) {
   if (datagram.protocol == IpProtocol::Esp) return inbound_esp(std::move(packet), datagram, now);
-  if (is_ike(datagram)) return inbound_ike(std::move(packet), datagram, outer);
+  if (is_control(datagram)) return inbound_ike(std::move(packet), datagram, outer);
   inbound_clear(std::move(packet), datagram, now);
 }
 
@@ -235,6 +314,7 @@ void Datapath::inbound_esp(Packet packet, const IpDatagram& datagram, Instant no
   const PeerId peer = sa->peer;
   const Status opened = sa->inbound.open(packet);
   if (!opened) return drop(reason_of(opened.error()));
+  note_heard(peer, now);
   auto clear = IpDatagram::parse(packet.bytes());
   if (!clear) return drop(DropReason::EspMalformed);
 
@@ -242,8 +322,12 @@ void Datapath::inbound_esp(Packet packet, const IpDatagram& datagram, Instant no
   const auto flow = tables_.filters.admit(peer, observed, now);
   if (!flow) {
     // No row yet: the first packet of a connection, from where the peer is, if policy allows.
+    // A flow that has a row is another peer's, who may live at the same address: an authentic
+    // peer is not therefore that one (attack 1, S15).
     const PolicyRule* rule = rule_for(observed);
-    const bool allowed = rule != nullptr && rule->action == PolicyAction::Protect;
+    const bool allowed = rule != nullptr && rule->action == PolicyAction::Protect &&
+                         tables_.filters.match_outbound(observed) == nullptr &&
+                         tables_.stack.has_address(clear->destination);
     if (!allowed || tables_.directory.present_address_of(peer) != clear->source) {
       return drop(DropReason::FilterMismatch);
     }

@@ -10,11 +10,13 @@
 #include <vector>
 
 #include "apps/node/drop_reason.hpp"
+#include "apps/node/path_credit.hpp"
 #include "apps/node/peer_directory.hpp"
 #include "apps/node/waiting_room.hpp"
 #include "ipsec/policy/filter_table.hpp"
 #include "ipsec/policy/policy_table.hpp"
 #include "ipsec/policy/sa_table.hpp"
+#include "mobility/path_watch.hpp"
 #include "stack/core/machine.hpp"
 #include "stack/ip/fragmentation.hpp"
 #include "stack/ip/route_table.hpp"
@@ -44,7 +46,11 @@ class Datapath {
     PeerId peer;
     FiveTuple flow;
   };
-  using Output = std::variant<IkeReceived, SaWanted, FlowOpened>;
+  // Something was sent to a peer that is not watched, and waits for an answer.
+  struct TrafficSent {
+    PeerId peer;
+  };
+  using Output = std::variant<IkeReceived, SaWanted, FlowOpened, TrafficSent>;
 
   struct Tables {
     const PolicyTable& policy;
@@ -55,11 +61,13 @@ class Datapath {
     LwipStack& stack;
   };
   // What may come through a tunnel besides ESP: IKE of a session that stands. Asked with the
-  // IKE message; says whether its SPIs are known.
-  using KnownIke = std::function<bool(Bytes message)>;
+  // IKE message and the port it came to; says whether its SPIs are known.
+  using KnownControl = std::function<bool(std::uint16_t port, Bytes message)>;
   using CanMove = std::function<bool(PeerId)>;
 
-  Datapath(Tables tables, std::size_t link_mtu, KnownIke known_ike, CanMove can_move);
+  // `control_port`: of a control channel that has one of its own beside IKE's.
+  Datapath(Tables tables, std::size_t link_mtu, KnownControl known_control, CanMove can_move,
+           std::optional<std::uint16_t> control_port);
 
   // --- inputs
   void outbound(Packet clear, Instant now);
@@ -76,6 +84,18 @@ class Datapath {
   // What policy says about a flow (null: nothing). A rule that protects a peer under a configured
   // address protects it wherever it is: a move never leads into the clear (S25).
   const PolicyRule* rule_for(const FiveTuple& flow) const;
+
+  // B5: the peer's address is a claim, or is one no longer.
+  void claim_path(PeerId peer, const IpAddress& address, const std::optional<IpAddress>& instead,
+                  Instant now);
+  void prove_path(PeerId peer);
+
+  // The protected traffic with a peer; whoever has looked says whether it goes on looking.
+  PeerTraffic traffic_of(PeerId peer) const;
+  void unwatch(PeerId peer);
+
+  // The peer is gone, and what is known of its traffic and its path with it.
+  void forget(PeerId peer);
 
   // --- outputs
   std::optional<Output> poll() { return outputs_.poll(); }
@@ -96,7 +116,12 @@ class Datapath {
   void emit(Packet packet, const IpAddress& source, const IpAddress& destination);
   void emit_wrapped(Packet packet, const IpAddress& outer_source,
                     const IpAddress& outer_destination);
-  void seal_and_emit(SaPair& sa, Packet packet, const IpDatagram& datagram);
+  void seal_and_emit(SaPair& sa, Packet packet, const IpDatagram& datagram, Instant now);
+  void emit_on_credit(PathCredit::Claim& claim, Packet packet, const IpDatagram& datagram);
+  void note_sent(PeerId peer, Instant now);
+  void note_heard(PeerId peer, Instant now);
+  bool is_control(const IpDatagram& datagram) const;
+  bool is_for_us(const IpDatagram& datagram, Instant now) const;
   void protect(PeerId peer, EspSuite suite, Packet packet, const IpDatagram& datagram, Instant now);
   void adopt(const FiveTuple& flow, PeerId peer);
 
@@ -111,8 +136,14 @@ class Datapath {
 
   Tables tables_;
   std::size_t link_mtu_;
-  KnownIke known_ike_;
+  KnownControl known_control_;
   CanMove can_move_;
+  std::optional<std::uint16_t> control_port_;
+  PathCredit credit_;
+  struct Traffic : PeerTraffic {
+    bool watched = false;
+  };
+  std::vector<Traffic> traffic_;  // PeerId is the index
   WaitingRoom waiting_;
   Reassembler reassembler_;
   DropCounters drops_;

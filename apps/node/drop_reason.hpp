@@ -25,6 +25,7 @@ enum class DropReason : std::uint8_t {
   WaitingFull,        // too many packets wait for the first SA of a peer
   WaitingExpired,     // the SA they waited for did not come
   SequenceExhausted,  // the SA has used up its numbers
+  PathUnproven,       // the peer has not shown that it is where it says, and the credit is used up
   IkeMalformed,
 };
 inline constexpr std::size_t drop_reason_count =
@@ -49,6 +50,7 @@ constexpr std::string_view to_string(DropReason reason) {
     case DropReason::WaitingFull: return "waiting_full";
     case DropReason::WaitingExpired: return "waiting_expired";
     case DropReason::SequenceExhausted: return "sequence_exhausted";
+    case DropReason::PathUnproven: return "path_unproven";
     case DropReason::IkeMalformed: return "ike_malformed";
   }
   return "unknown";

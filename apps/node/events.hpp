@@ -52,6 +52,13 @@ struct FirstByteAfterMove {  // new data of the application got through again
   PeerId peer;
   Duration since_detected;
 };
+struct PathProvenEvent {  // the peer has shown that it is there (B5)
+  PeerId peer;
+  IpAddress address;
+};
+struct PathDownEvent {  // nothing gets through; what is under way is held until something does
+  PeerId peer;
+};
 struct PeerLostEvent {
   PeerId peer;
   std::string reason;
@@ -72,7 +79,8 @@ struct ConnectionClosedEvent {
 using EventDetail =
     std::variant<AddressAppeared, AddressDeprecatedEvent, AddressGone, PeerConnecting,
                  PeerConnected, PeerFailed, MoveAnnounced, PeerMigrated, FirstByteAfterMove,
-                 PeerLostEvent, ProblemReported, ConnectionOpened, ConnectionClosedEvent>;
+                 PathProvenEvent, PathDownEvent, PeerLostEvent, ProblemReported, ConnectionOpened,
+                 ConnectionClosedEvent>;
 
 struct Event {
   Instant at;

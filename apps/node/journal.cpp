@@ -80,6 +80,11 @@ class EventFields {
     peer("first_byte_after_move", event.peer);
     out_["since_detected_ms"] = milliseconds(event.since_detected);
   }
+  void operator()(const PathProvenEvent& event) {
+    peer("path_proven", event.peer);
+    out_["address"] = to_string(event.address);
+  }
+  void operator()(const PathDownEvent& event) { peer("path_down", event.peer); }
   void operator()(const PeerLostEvent& event) {
     peer("peer_lost", event.peer);
     out_["reason"] = event.reason;
@@ -165,9 +170,14 @@ Fields fields_of(const MoveStatus& move) {
           {"to", to_string(move.to)},
           {"state", move.state},
           {"at_ms", milliseconds(move.detected)},
+          {"deprecated_ms", milliseconds_or_null(move.deprecated)},
           {"announced_ms", milliseconds_or_null(move.announced)},
+          {"acknowledged_ms", milliseconds_or_null(move.acknowledged)},
           {"completed_ms", milliseconds_or_null(move.completed)},
+          {"first_byte_in_ms", milliseconds_or_null(move.first_byte_in)},
+          {"first_byte_out_ms", milliseconds_or_null(move.first_byte_out)},
           {"first_byte_ms", milliseconds_or_null(move.first_byte)},
+          {"proven_ms", milliseconds_or_null(move.proven)},
           {"rtt_ms", milliseconds_or_null(move.rtt)},
           {"attempts", move.attempts}};
 }

@@ -68,51 +68,49 @@ MobilityTimes mobility_times_of(const MobilityConfig& config) {
   return times;
 }
 
-ike::NotifyType notify_type_of(NoticeType type) {
-  switch (type) {
-    case NoticeType::AddressChange: return ike::NotifyType::AddressChange;
-    case NoticeType::MigrationCompleted: return ike::NotifyType::MigrationCompleted;
-    case NoticeType::SessionTermination: return ike::NotifyType::SessionTermination;
-  }
-  return ike::NotifyType::AddressChange;
+PeerPreferences preferences_of(const PeerConfig& peer, const MobilityConfig& mobility) {
+  return PeerPreferences{.hold_time = peer.hold_time.value_or(mobility.hold_time),
+                         .way = mobility.control_way,
+                         .translation = mobility.translation,
+                         .tells_addresses = mobility.share_addresses};
 }
 
-ike::Notify to_notify(const Notice& notice) {
-  return ike::Notify{notify_type_of(type_of(notice)), write_notice(notice)};
-}
-
-// The first notify of ours among those of a message; nothing if there is none, or it is garbled.
-std::optional<Notice> find_notice(const std::vector<ike::Notify>& notifies) {
-  for (const ike::Notify& notify : notifies) {
-    for (const NoticeType type : {NoticeType::AddressChange, NoticeType::MigrationCompleted,
-                                  NoticeType::SessionTermination}) {
-      if (notify.type != notify_type_of(type)) continue;
-      auto notice = parse_notice(type, notify.body);
-      if (notice) return std::move(*notice);
-    }
+// An address is held for the most patient peer; each has its own clock besides.
+Duration longest_hold(const Config& config) {
+  Duration longest = config.mobility.hold_time;
+  for (const PeerConfig& peer : config.peers) {
+    longest = std::max(longest, peer.hold_time.value_or(longest));
   }
-  return std::nullopt;
+  return longest;
 }
 
 }  // namespace
 
-Node::Node(const Config& config, const Ed25519PrivateKey* identity, Rng& rng, Instant now)
+Node::Node(const Config& config, const Ed25519PrivateKey* identity, Rng& rng, Instant now,
+           ControlChannel* channel)
     : config_{config},
       started_{now},
       policy_{config.policy},
-      addresses_{HoldTimes{.hold_time = config.mobility.hold_time}},
+      addresses_{
+          HoldTimes{.hold_time = longest_hold(config), .timed_wait = config.mobility.timed_wait}},
       stack_{rng, LwipConfig{.isn_hash = make_isn_hash(rng)}},
       ike_{ike::IkeIdentity{config.name, identity},
            ike_peers_of(config.peers, weakest_suite_of(config.policy)), rng},
+      ike_channel_{ike_},
+      channel_{channel != nullptr ? *channel : ike_channel_},
       mobility_{rng, mobility_times_of(config.mobility)},
       datapath_{{policy_, filters_, sas_, routes_, directory_, stack_},
                 config.link.mtu,
-                [this](Bytes message) { return ike_.knows(message); },
-                [this](PeerId peer) { return peer_of(peer).can_move; }} {
+                [this](std::uint16_t port, Bytes message) {
+                  return port == Datapath::ike_port ? ike_.knows(message) : channel_.knows(message);
+                },
+                [this](PeerId peer) { return peer_of(peer).can_move; },
+                channel_.port()} {
   for (std::size_t i = 0; i < config.peers.size(); ++i) {
     const PeerId id{static_cast<std::uint32_t>(i)};
     peers_.push_back(Peer{.id = id, .config = config.peers[i]});
     for (const IpAddress& address : config.peers[i].addresses) directory_.expect(id, address);
+    mobility_.set_preferences(id, preferences_of(config.peers[i], config.mobility));
   }
 }
 
@@ -172,9 +170,25 @@ void Node::choose_sources(Instant now) {
 void Node::handle_timeout(Instant now) {
   addresses_.handle_timeout(now);
   ike_.handle_timeout(now);
+  channel_.handle_timeout(now);
+  const std::vector<PeerId> due = mobility_.due(now);
+  for (const PeerId id : due) mobility_.handle_traffic(id, datapath_.traffic_of(id));
   mobility_.handle_timeout(now);
+  for (const PeerId id : due) {
+    if (!mobility_.is_watching(id)) datapath_.unwatch(id);
+  }
   datapath_.handle_timeout(now);
   filters_.expire(now);
+  settle(now);
+}
+
+void Node::handle_resume(Instant now) {
+  mobility_.handle_resume(now);
+  settle(now);
+}
+
+void Node::announce_again(Instant now) {
+  for (const Peer& peer : peers_) mobility_.handle_doubt(peer.id, now);
   settle(now);
 }
 
@@ -279,34 +293,16 @@ void Node::settle_mobility(Instant now) {
 }
 
 void Node::carry_out(const MobilityService::SendNotice& send, Instant now) {
-  Peer& peer = peer_of(send.peer);
-  bool sent = false;
-  if (const auto known = exchanges_.find(send.id); known != exchanges_.end() && send.attempt > 1) {
-    ike_.repeat(send.peer, known->second, now);
-    sent = true;
-  } else {
-    const auto repeat = send.pacing == MobilityService::Pacing::ByService ? ike::Repeat::OnDemand
-                                                                          : ike::Repeat::ByItself;
-    if (const auto exchange = ike_.send_request(send.peer, {to_notify(send.notice)}, repeat, now)) {
-      exchanges_.insert_or_assign(send.id, *exchange);
-      sent = true;
-    }
-  }
-  settle_ike(now);
-  if (!sent) {
-    mobility_.handle_not_sent(send.id, now);
-    return;
-  }
+  channel_.send(send, now);
+  settle_channel(now);
   if (const auto* change = std::get_if<AddressChange>(&send.notice)) {
-    publish(MoveAnnounced{peer.id, change->from.front(), change->to, send.attempt}, now);
+    publish(MoveAnnounced{send.peer, change->from.front(), change->to, send.attempt}, now);
   }
 }
 
 void Node::carry_out(const MobilityService::Answer& answer, Instant now) {
-  std::vector<ike::Notify> notifies;
-  if (answer.notice) notifies.push_back(to_notify(*answer.notice));
-  ike_.answer(answer.peer, ike::RequestId{answer.request}, std::move(notifies), now);
-  settle_ike(now);  // it leaves before the filters change (S8, S9)
+  channel_.answer(answer, now);
+  settle_channel(now);  // it leaves before the filters change (S8, S9)
 }
 
 void Node::carry_out(const MobilityService::AddTunnel& tunnel, Instant) {
@@ -330,6 +326,7 @@ void Node::apply(const MobilityService::Rewrite& rewrite, Instant now) {
     moved = connections.rewrite(peer, change).connections;
   }
   ike_.rewrite(peer, change);
+  if (&channel_ != &ike_channel_) channel_.rewrite(peer, change);
   if (change.side == Side::Remote) directory_.is_at(peer, change.to);
   if (old_path == OldPath::Gone) connections.retransmit_now(peer);
   if (change.from == change.to) return;  // nothing moved; what waited goes on
@@ -344,6 +341,29 @@ void Node::apply(const MobilityService::Rewrite& rewrite, Instant now) {
     }
   }
   publish(migrated, now);
+}
+
+void Node::carry_out(const MobilityService::PathUnproven& claim, Instant now) {
+  datapath_.claim_path(claim.peer, claim.address, claim.instead, now);
+}
+
+void Node::carry_out(const MobilityService::PathProven& proven, Instant now) {
+  datapath_.prove_path(proven.peer);
+  publish(PathProvenEvent{proven.peer, proven.address}, now);
+}
+
+void Node::carry_out(const MobilityService::PathDown& down, Instant now) {
+  stack_.connections().freeze(down.peer);
+  publish(PathDownEvent{down.peer}, now);
+}
+
+void Node::carry_out(const MobilityService::PathUp& up, Instant) {
+  ConnectionTable& connections = stack_.connections();
+  if (connections.frozen(up.peer)) {
+    connections.thaw(up.peer);
+  } else {
+    connections.retransmit_now(up.peer);
+  }
 }
 
 void Node::carry_out(const MobilityService::AcceptAlso& also, Instant) {
@@ -369,6 +389,34 @@ void Node::carry_out(const MobilityService::PeerLost& lost, Instant now) {
 void Node::carry_out(const MobilityService::AddressReleased& released, Instant now) {
   release_if_free(released.address);
   settle_addresses(now);
+}
+
+// --- the control channel ----------------------------------------------------------------------
+
+void Node::settle_channel(Instant now) {
+  while (auto output = channel_.poll()) {
+    std::visit([&](const auto& what) { carry_out(what, now); }, *output);
+  }
+  settle_ike(now);
+}
+
+void Node::carry_out(const ControlChannel::SendDatagram& send, Instant) {
+  datapath_.send_ike(send.path, send.bytes);
+}
+
+void Node::carry_out(const ControlChannel::NoticeReceived& received, Instant now) {
+  mobility_.handle_notice(received.peer, received.request, received.notice, received.path, now);
+  settle_mobility(now);
+}
+
+void Node::carry_out(const ControlChannel::NoticeAnswered& answered, Instant now) {
+  mobility_.handle_answer(answered.id, answered.answer, now);
+  settle_mobility(now);
+}
+
+void Node::carry_out(const ControlChannel::NoticeNotSent& not_sent, Instant now) {
+  mobility_.handle_not_sent(not_sent.id, now);
+  settle_mobility(now);
 }
 
 // --- IKE --------------------------------------------------------------------------------------
@@ -413,35 +461,19 @@ void Node::carry_out(ike::ChildSaReady& ready, Instant now) {
 void Node::carry_out(ike::ChildSaClosed& closed, Instant) { sas_.erase(closed.inbound); }
 
 void Node::carry_out(ike::RequestReceived& request, Instant now) {
-  const auto notice = find_notice(request.notifies);
-  if (!notice) {
-    ike_.answer(request.peer, request.request, {}, now);
-    settle_ike(now);
-    return;
-  }
-  mobility_.handle_notice(request.peer, request.request.value, *notice, request.path, now);
-  settle_mobility(now);
+  ike_channel_.handle(request, now);
+  settle_channel(now);
 }
 
 void Node::carry_out(ike::ResponseReceived& response, Instant now) {
   tell_round_trip(response.peer);
-  const auto known = std::ranges::find_if(
-      exchanges_, [&](const auto& entry) { return entry.second == response.exchange; });
-  if (known == exchanges_.end()) return;
-  const NoticeId id = known->first;
-  exchanges_.erase(known);
-  mobility_.handle_answer(id, find_notice(response.notifies), now);
-  settle_mobility(now);
+  ike_channel_.handle(response);
+  settle_channel(now);
 }
 
 void Node::carry_out(ike::RequestFailed& failed, Instant now) {
-  const auto known = std::ranges::find_if(
-      exchanges_, [&](const auto& entry) { return entry.second == failed.exchange; });
-  if (known == exchanges_.end()) return;
-  const NoticeId id = known->first;
-  exchanges_.erase(known);
-  mobility_.handle_not_sent(id, now);
-  settle_mobility(now);
+  ike_channel_.handle(failed);
+  settle_channel(now);
 }
 
 void Node::carry_out(ike::SessionClosed& closed, Instant now) {
@@ -470,6 +502,8 @@ void Node::end_peer(PeerId id, Instant now) {
   settle_stack(now);  // the resets leave while there is an SA to protect them
   settle_datapath(now);
   filters_.remove_all(id);
+  datapath_.forget(id);
+  channel_.forget(id);
   sas_.erase_all(id);
   directory_.left(id);
 }
@@ -487,7 +521,9 @@ void Node::settle_stack(Instant now) {
     publish(ConnectionClosedEvent{closed->peer, closed->flow}, now);
   }
   while (const auto progress = stack_.connections().poll_progress()) {
-    if (const MoveRecord* record = mobility_.handle_first_byte(progress->peer, now)) {
+    const MoveRecord* record =
+        mobility_.handle_first_byte(progress->peer, progress->direction, now);
+    if (record != nullptr && record->first_byte() == now) {
       publish(FirstByteAfterMove{progress->peer, now - record->detected}, now);
     }
   }
@@ -500,6 +536,10 @@ void Node::settle_datapath(Instant now) {
 }
 
 void Node::carry_out(Datapath::IkeReceived& received, Instant now) {
+  if (received.path.local.port == channel_.port()) {
+    channel_.handle_datagram(received.path, received.payload(), now);
+    return settle_channel(now);
+  }
   ike_.handle_datagram(received.path, received.payload(), now);
   settle_ike(now);
 }
@@ -527,11 +567,17 @@ void Node::carry_out(Datapath::FlowOpened& opened, Instant now) {
   publish(ConnectionOpened{opened.peer, opened.flow}, now);
 }
 
+void Node::carry_out(Datapath::TrafficSent& sent, Instant now) {
+  mobility_.handle_sent(sent.peer, now);
+  if (!mobility_.is_watching(sent.peer)) datapath_.unwatch(sent.peer);
+}
+
 std::optional<Deadline> Node::next_deadline() const {
   std::optional<Deadline> next = stack_.next_deadline();
   next = earliest(next, addresses_.next_deadline());
   next = earliest(next, ike_.next_deadline());
   next = earliest(next, mobility_.next_deadline());
+  next = earliest(next, channel_.next_deadline());
   next = earliest(next, filters_.next_deadline());
   return earliest(next, datapath_.next_deadline());
 }

@@ -15,6 +15,7 @@
 #include "apps/node/config.hpp"
 #include "apps/node/datapath.hpp"
 #include "apps/node/events.hpp"
+#include "apps/node/ike_channel.hpp"
 #include "apps/node/status.hpp"
 #include "ipsec/crypto/signer.hpp"
 #include "ipsec/ike/ike_endpoint.hpp"
@@ -46,8 +47,10 @@ struct NetworkView {
 
 class Node {
  public:
-  // `identity` (may be null if every peer has a PSK) and `rng` outlive the node.
-  Node(const Config& config, const Ed25519PrivateKey* identity, Rng& rng, Instant now);
+  // `identity` (may be null if every peer has a PSK) and `rng` outlive the node. `channel`, which
+  // outlives it too, carries the notices of mobility in IKE's place (S24).
+  Node(const Config& config, const Ed25519PrivateKey* identity, Rng& rng, Instant now,
+       ControlChannel* channel = nullptr);
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -57,6 +60,10 @@ class Node {
   // Addresses or routes changed: compares with what was and starts the moves that follow (S4).
   void handle_network(NetworkView view, Instant now);
   void handle_timeout(Instant now);
+  // The host has slept and is awake again: peers are asked whether they are still there (B6).
+  void handle_resume(Instant now);
+  // A person wants to know: every peer is told where we are, whether or not it seems needed.
+  void announce_again(Instant now);
   // Carries out what inputs and sockets have left to do. Once after each batch of inputs.
   void settle(Instant now);
   // Delete to every peer (RFC 7296 section 1.4.1); for the end of the process.
@@ -91,6 +98,7 @@ class Node {
   const RouteTable& routes() const { return routes_; }
   LwipStack& stack() { return stack_; }
   const DropCounters& drops() const { return datapath_.drops(); }
+  const MobilityService& mobility() const { return mobility_; }
 
  private:
   struct Peer {
@@ -124,6 +132,10 @@ class Node {
   void carry_out(const MobilityService::AddTunnel& tunnel, Instant now);
   void carry_out(const MobilityService::RemoveTunnel& tunnel, Instant now);
   void carry_out(const MobilityService::Rewrite& rewrite, Instant now);
+  void carry_out(const MobilityService::PathUnproven& claim, Instant now);
+  void carry_out(const MobilityService::PathProven& proven, Instant now);
+  void carry_out(const MobilityService::PathDown& down, Instant now);
+  void carry_out(const MobilityService::PathUp& up, Instant now);
   void carry_out(const MobilityService::AcceptAlso& also, Instant now);
   void carry_out(const MobilityService::ResolvePeer& resolve, Instant now);
   void carry_out(const MobilityService::PeerLost& lost, Instant now);
@@ -131,6 +143,12 @@ class Node {
   // The one place where a move is carried out, in one step (S9, S11): no half-moved peer can
   // ever be seen.
   void apply(const MobilityService::Rewrite& rewrite, Instant now);
+
+  void settle_channel(Instant now);
+  void carry_out(const ControlChannel::SendDatagram& send, Instant now);
+  void carry_out(const ControlChannel::NoticeReceived& received, Instant now);
+  void carry_out(const ControlChannel::NoticeAnswered& answered, Instant now);
+  void carry_out(const ControlChannel::NoticeNotSent& not_sent, Instant now);
 
   void settle_ike(Instant now);
   void carry_out(ike::SendDatagram& send, Instant now);
@@ -150,6 +168,7 @@ class Node {
   void carry_out(Datapath::IkeReceived& received, Instant now);
   void carry_out(Datapath::SaWanted& wanted, Instant now);
   void carry_out(Datapath::FlowOpened& opened, Instant now);
+  void carry_out(Datapath::TrafficSent& sent, Instant now);
 
   // Where a connection to there starts, if policy lets it.
   Result<IpAddress> local_for(IpProtocol protocol, const Endpoint& remote) const;
@@ -168,9 +187,10 @@ class Node {
   AddressManager addresses_;
   LwipStack stack_;
   ike::IkeEndpoint ike_;
+  IkeChannel ike_channel_;
+  ControlChannel& channel_;  // of notices: IKE's, or another
   MobilityService mobility_;
   Datapath datapath_;
-  std::map<NoticeId, ike::ExchangeId> exchanges_;  // announcements that are not answered yet
 };
 
 }  // namespace godwit

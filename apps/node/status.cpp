@@ -32,9 +32,14 @@ MoveStatus move_status_of(const MoveRecord& record, std::string peer) {
                     .to = record.to,
                     .state = std::string{to_string(record.state)},
                     .detected = record.detected,
+                    .deprecated = since(record.deprecated),
                     .announced = since(record.announced),
+                    .acknowledged = since(record.acknowledged),
                     .completed = since(record.completed),
-                    .first_byte = since(record.first_byte),
+                    .first_byte_in = since(record.first_byte_in),
+                    .first_byte_out = since(record.first_byte_out),
+                    .first_byte = since(record.first_byte()),
+                    .proven = since(record.proven),
                     .rtt = record.rtt,
                     .attempts = record.attempts};
 }
@@ -67,6 +72,10 @@ NodeStatus Node::status(Instant now) const {
       row.remote = path->remote.address;
     }
     if (const auto rtt = ike_.rtt_of(peer.id)) row.rtt = rtt->smoothed;
+    if (const MobilePeer* known = mobility_.peers().find(peer.id)) {
+      row.path_proven = known->proof.is_proven();
+      row.path_down = known->down;
+    }
     if (const SaPair* sa = sas_.newest_of(peer.id)) {
       row.inbound = sa->inbound.spi();
       row.outbound = sa->outbound.spi();

@@ -30,6 +30,8 @@ struct PeerStatus {
   std::optional<Spi> inbound{};
   std::optional<Spi> outbound{};
   std::optional<Duration> rtt{};
+  bool path_proven = true;  // the peer has shown that it is at `remote` (B5)
+  bool path_down = false;   // nothing gets through, and what there is waits (B6)
   std::uint64_t packets_in = 0;
   std::uint64_t packets_out = 0;
   std::uint64_t bytes_in = 0;
@@ -60,9 +62,14 @@ struct MoveStatus {
   IpAddress to;
   std::string state;
   Instant detected;
+  std::optional<Duration> deprecated;  // before the new address was there: negative
   std::optional<Duration> announced;
+  std::optional<Duration> acknowledged;
   std::optional<Duration> completed;
-  std::optional<Duration> first_byte;
+  std::optional<Duration> first_byte_in;
+  std::optional<Duration> first_byte_out;
+  std::optional<Duration> first_byte;  // the earlier of the two
+  std::optional<Duration> proven;
   std::optional<Duration> rtt;  // known before the move
   unsigned attempts = 0;
 };

@@ -109,13 +109,15 @@ std::string connections_text(const NodeStatus& status) {
 }
 
 std::string moves_text(const NodeStatus& status) {
-  std::vector<Row> rows{
-      {"peer", "who", "from", "to", "state", "announced", "completed", "first byte", "RTT"}};
+  std::vector<Row> rows{{"peer", "who", "from", "to", "state", "deprecated", "announced",
+                         "acknowledged", "rewritten", "byte in", "byte out", "proven", "RTT"}};
   for (const MoveStatus& move : status.moves) {
     rows.push_back({move.peer, move.side == Side::Local ? "this host" : "the peer",
                     to_string(move.from), to_string(move.to), move.state,
-                    milliseconds_text(move.announced), milliseconds_text(move.completed),
-                    milliseconds_text(move.first_byte), milliseconds_text(move.rtt)});
+                    milliseconds_text(move.deprecated), milliseconds_text(move.announced),
+                    milliseconds_text(move.acknowledged), milliseconds_text(move.completed),
+                    milliseconds_text(move.first_byte_in), milliseconds_text(move.first_byte_out),
+                    milliseconds_text(move.proven), milliseconds_text(move.rtt)});
   }
   return table("Moves (times since the new address was seen)", rows);
 }

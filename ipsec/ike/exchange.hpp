@@ -30,6 +30,7 @@ struct OwnersRequest {
   ExchangeId exchange;
   std::vector<Notify> notifies;
   Repeat repeat;
+  std::optional<Path> via{};  // of the first transmission; none: the session's path
 };
 
 struct SentRequest {

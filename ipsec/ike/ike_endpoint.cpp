@@ -52,22 +52,24 @@ void IkeEndpoint::handle_datagram(const Path& path, Bytes datagram, Instant now)
 }
 
 Result<ExchangeId> IkeEndpoint::send_request(PeerId peer, std::vector<Notify> notifies,
-                                             Repeat repeat, Instant now) {
+                                             Repeat repeat, Instant now,
+                                             const std::optional<Path>& via) {
   if (!state_->used(peer)) return Error{Errc::NotFound, "no established session with this peer"};
   SessionEntry& entry = *state_->peers[peer].used;
   if (entry->queue_is_full()) {
     return Error{Errc::Exhausted, "too many requests wait for this peer to answer"};
   }
   const ExchangeId id{++state_->next_exchange};
-  entry->send_request({id, std::move(notifies), repeat}, now);
+  entry->send_request({id, std::move(notifies), repeat, via}, now);
   state_->drain(entry, now);
   return id;
 }
 
-void IkeEndpoint::repeat(PeerId peer, ExchangeId exchange, Instant now) {
+void IkeEndpoint::repeat(PeerId peer, ExchangeId exchange, Instant now,
+                         const std::optional<Path>& via) {
   if (!state_->used(peer)) return;
   SessionEntry& entry = *state_->peers[peer].used;
-  entry->repeat(exchange, now);
+  entry->repeat(exchange, now, via);
   state_->drain(entry, now);
 }
 

@@ -37,12 +37,13 @@ class IkeEndpoint {
   void handle_datagram(const Path& path, Bytes datagram, Instant now);
 
   // One INFORMATIONAL request; without notifies it only asks whether the peer is alive. When the
-  // peer's window is full it waits its turn. Errors: NotFound (no established session),
-  // Exhausted (too many are waiting).
+  // peer's window is full it waits its turn. `via`: another path than the session's, for this one
+  // transmission. Errors: NotFound (no established session), Exhausted (too many are waiting).
   Result<ExchangeId> send_request(PeerId peer, std::vector<Notify> notifies, Repeat repeat,
-                                  Instant now);
-  // The same octets again, on the present path. Nothing to do once it is answered.
-  void repeat(PeerId peer, ExchangeId exchange, Instant now);
+                                  Instant now, const std::optional<Path>& via = std::nullopt);
+  // The same octets again, on the present path or by `via`. Nothing to do once it is answered.
+  void repeat(PeerId peer, ExchangeId exchange, Instant now,
+              const std::optional<Path>& via = std::nullopt);
   // The owner no longer wants the answer: no ResponseReceived, no RequestFailed. The session
   // sees to it that the message id gets its answer all the same.
   void forget(PeerId peer, ExchangeId exchange);

@@ -232,12 +232,12 @@ void IkeSession::transmit(ExchangeType type, const PayloadChain& payloads,
                           const std::optional<RepeatSchedule>& schedule, Instant now) {
   ByteString message =
       sealing_->seal(header(type, MessageKind::Request, requests_.next_message_id()), payloads);
-  send(path_, message);
+  send(owners && owners->via ? *owners->via : path_, message);
   requests_.add(type, std::move(message), std::move(owners), schedule, now);
 }
 
-void IkeSession::transmit_again(SentRequest& request, Instant now) {
-  send(path_, request.message);
+void IkeSession::transmit_again(SentRequest& request, Instant now, const std::optional<Path>& via) {
+  send(via ? *via : path_, request.message);
   request.last_sent = now;
   ++request.transmissions;
 }
@@ -285,8 +285,8 @@ void IkeSession::send_waiting(Instant now) {
   }
 }
 
-void IkeSession::repeat(ExchangeId exchange, Instant now) {
-  if (SentRequest* request = requests_.find(exchange)) return transmit_again(*request, now);
+void IkeSession::repeat(ExchangeId exchange, Instant now, const std::optional<Path>& via) {
+  if (SentRequest* request = requests_.find(exchange)) return transmit_again(*request, now, via);
   repeat_forgotten(now);  // it waits for room that only answers to these can make
 }
 

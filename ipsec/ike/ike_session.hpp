@@ -85,7 +85,7 @@ class IkeSession {
   // Of an established session only.
   void send_request(OwnersRequest request, Instant now);
   bool queue_is_full() const { return waiting_.size() >= most_waiting; }
-  void repeat(ExchangeId exchange, Instant now);
+  void repeat(ExchangeId exchange, Instant now, const std::optional<Path>& via);
   void forget(ExchangeId exchange);
   void answer(std::uint32_t message_id, std::vector<Notify> notifies);
 
@@ -163,7 +163,8 @@ class IkeSession {
   void transmit(ExchangeType type, const PayloadChain& payloads,
                 std::optional<OwnersRequest> owners, const std::optional<RepeatSchedule>& schedule,
                 Instant now);
-  void transmit_again(SentRequest& request, Instant now);
+  void transmit_again(SentRequest& request, Instant now,
+                      const std::optional<Path>& via = std::nullopt);
   void repeat_forgotten(Instant now);
   void send_waiting(Instant now);
   void handle_request_timeout(SentRequest& request, Instant now);

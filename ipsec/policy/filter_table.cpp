@@ -161,6 +161,17 @@ std::optional<FiveTuple> FilterTable::admit(PeerId peer, const FiveTuple& observ
   return std::nullopt;
 }
 
+bool FilterTable::is_graced(const IpAddress& local, Instant now) const {
+  if (aliases_ == 0) return false;
+  for (const auto& [id, peer] : peers_) {
+    for (const Alias& alias : peer.aliases) {
+      const bool leads = alias.rewrite.side == Side::Local && alias.rewrite.from == local;
+      if (leads && now < alias.until) return true;
+    }
+  }
+  return false;
+}
+
 std::optional<Deadline> FilterTable::next_deadline() const {
   if (aliases_ == 0) return std::nullopt;
   return Deadline{next_end_, "end of grace"};

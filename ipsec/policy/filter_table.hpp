@@ -56,6 +56,9 @@ class FilterTable {
   // differ from `observed` in its addresses, even in their family.
   std::optional<FiveTuple> admit(PeerId peer, const FiveTuple& observed, Instant now) const;
 
+  // Does some peer's grace still let this address of ours stand for another?
+  bool is_graced(const IpAddress& local, Instant now) const;
+
   std::optional<Deadline> next_deadline() const;  // the end of the next grace
   void expire(Instant now);
 

@@ -46,6 +46,9 @@ struct FiveTuple {
   friend auto operator<=>(const FiveTuple&, const FiveTuple&) = default;
 };
 
+// As this host sees it.
+enum class Direction : std::uint8_t { In, Out };
+
 // The addresses a datagram of the control channel travels between. `outer` is set when it
 // came, and is to be answered, inside an IP-in-IP tunnel (S8).
 struct Path {

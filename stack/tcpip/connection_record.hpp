@@ -2,6 +2,7 @@
 // the ConnectionTable, dies with the PCB. Private to stack/tcpip.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -30,7 +31,7 @@ struct ConnectionRecord {
   std::size_t owner_index = 0;  // in the owner's list
   bool output_wanted = false;
   bool deprecated = false;
-  bool moved = false;            // and nothing has got through since
+  std::array<bool, 2> awaits{};  // by Direction: it moved, and nothing has got through since
   std::uint16_t mss_agreed = 0;  // before any move
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;

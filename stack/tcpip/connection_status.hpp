@@ -34,6 +34,7 @@ struct FirstProgress {
   FiveTuple flow;
   PeerId peer;
   Instant at;
+  Direction direction;
 };
 
 }  // namespace godwit

@@ -199,17 +199,22 @@ void ConnectionTable::disown(ConnectionRecord& record) {
 
 void ConnectionTable::count_in(ConnectionRecord& record, std::size_t octets) {
   record.bytes_in += octets;
-  progressed(record);
+  progressed(record, Direction::In);
 }
 
 void ConnectionTable::count_out(ConnectionRecord& record, std::size_t octets) {
   record.bytes_out += octets;
-  progressed(record);
+  progressed(record, Direction::Out);
 }
 
-void ConnectionTable::progressed(ConnectionRecord& record) {
+void ConnectionTable::progressed(ConnectionRecord& record, Direction direction) {
   const Instant now = stack_.now();
   record.last_progress = now;
+  const auto way = static_cast<std::size_t>(direction);
+  if (std::exchange(record.awaits[way], false) && record.owner &&
+      std::exchange(by_peer_.find(*record.owner)->second.awaits[way], false)) {
+    progress_.push({record.flow, *record.owner, now, direction});
+  }
   if (!record.stalled_since) return;
   record.longest_stall = std::max(record.longest_stall, now - *record.stalled_since);
   if (record.deprecated) {
@@ -217,10 +222,6 @@ void ConnectionTable::progressed(ConnectionRecord& record) {
     return;
   }
   record.stalled_since.reset();
-  if (!std::exchange(record.moved, false) || !record.owner) return;
-  if (std::exchange(by_peer_.find(*record.owner)->second.awaits_progress, false)) {
-    progress_.push({record.flow, *record.owner, now});
-  }
 }
 
 // --- a move ------------------------------------------------------------------------------------
@@ -295,13 +296,13 @@ ConnectionTable::Rewritten ConnectionTable::rewrite(PeerId peer, const AddressRe
   }
   for (ConnectionRecord* record : moving) {
     record->deprecated = false;
-    record->moved = true;
+    record->awaits = {true, true};
     ++record->moves;
     if (!record->stalled_since) record->stalled_since = stack_.now();
   }
   result.connections = moving.size();
   if (const auto still = by_peer_.find(peer); still != by_peer_.end() && !moving.empty()) {
-    still->second.awaits_progress = true;
+    still->second.awaits = {true, true};
   }
   return result;
 }

@@ -3,6 +3,7 @@
 // are listed and otherwise left alone.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -73,7 +74,7 @@ class ConnectionTable {
   std::size_t abort(PeerId peer);
 
   std::optional<ClosedConnection> poll_closed() { return closed_.poll(); }
-  // Once for each peer and rewrite.
+  // Once for each peer, rewrite and direction.
   std::optional<FirstProgress> poll_progress() { return progress_.poll(); }
 
  private:
@@ -83,7 +84,7 @@ class ConnectionTable {
   friend struct LwipHooks;
   struct Owned {
     std::vector<ConnectionRecord*> records;
-    bool awaits_progress = false;
+    std::array<bool, 2> awaits{};  // by Direction
   };
 
   ConnectionRecord* add(const FiveTuple& flow);  // null: there is one already
@@ -105,7 +106,7 @@ class ConnectionTable {
   void end(ConnectionRecord& record, Error reason);
   void count_in(ConnectionRecord& record, std::size_t octets);
   void count_out(ConnectionRecord& record, std::size_t octets);
-  void progressed(ConnectionRecord& record);
+  void progressed(ConnectionRecord& record, Direction direction);
 
   LwipStack& stack_;
   std::unordered_map<FiveTuple, std::unique_ptr<ConnectionRecord>> by_flow_;

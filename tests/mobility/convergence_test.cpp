@@ -65,6 +65,8 @@ struct Host {
   };
   std::vector<Alias> aliases;
   std::size_t data_sent = 0, data_admitted = 0;
+  std::optional<IpAddress> unproven;
+  bool down = false;
   std::string trouble;
 
   Host(Network& its_network, std::size_t its_index, std::uint64_t seed, const IpAddress& own,
@@ -83,6 +85,8 @@ struct Host {
   void handle(const Datagram& datagram);
   void open(std::uint32_t number);
   void retry_openings();
+  void send_by(const MobilityService::Way& way, std::uint32_t message, const Notice& notice);
+  void repeat_later(std::uint32_t message);
   void send_data(std::uint32_t number);
   bool admits(const Datagram& datagram) const;
   void gain(const IpAddress& address);
@@ -104,6 +108,13 @@ struct Host {
     aliases.push_back({also.alias, also.until});
   }
   void carry_out(const MobilityService::ResolvePeer&);
+  void carry_out(const MobilityService::PathUnproven& claim) { unproven = claim.address; }
+  void carry_out(const MobilityService::PathProven& proven) {
+    if (unproven != proven.address) trouble = "proven without a claim";
+    unproven.reset();
+  }
+  void carry_out(const MobilityService::PathDown&) { down = true; }
+  void carry_out(const MobilityService::PathUp&) { down = false; }
   void carry_out(const MobilityService::PeerLost& lost) {
     trouble = "peer lost: " + std::string{to_string(lost.reason)};
   }
@@ -336,7 +347,28 @@ void Host::carry_out(const MobilityService::SendNotice& send) {
   }
   const std::uint32_t message = exchanges.at(send.id);
   if (unanswered.at(message).second != send.notice) trouble = "a repeat that is not the same";
-  transmit({Datagram::Request, local, remote, {}, message, send.notice});
+  for (const MobilityService::Way& way : send.ways) send_by(way, message, send.notice);
+  if (send.pacing == MobilityService::Pacing::ByChannel) repeat_later(message);
+}
+
+void Host::send_by(const MobilityService::Way& way, std::uint32_t message, const Notice& notice) {
+  using Kind = MobilityService::Way::Kind;
+  Datagram datagram{Datagram::Request, local, remote, {}, message, notice};
+  const IpAddress from = way.local.value_or(local), to = way.remote.value_or(remote);
+  if (way.kind == Kind::AsRouted) return transmit(std::move(datagram));
+  if (way.kind == Kind::Tunnelled) return emit(std::move(datagram), Path::Outer{from, to});
+  datagram.source = from;
+  datagram.destination = to;
+  emit(std::move(datagram), std::nullopt);
+}
+
+void Host::repeat_later(std::uint32_t message) {
+  network.after(250ms, [this, message] {
+    const auto known = unanswered.find(message);
+    if (known == unanswered.end()) return;
+    send_by({}, message, known->second.second);
+    repeat_later(message);
+  });
 }
 
 // By the way the request came.
@@ -452,7 +484,10 @@ void run(std::uint64_t seed) {
     EXPECT_EQ(name_of(host->remote), name_of(other)) << "the control channel";
     EXPECT_EQ(peer->initiator.state(), MigrationInitiator::State::Settled);
     EXPECT_TRUE(host->routes.tunnels().empty()) << to_string(host->routes.tunnels().front());
-    EXPECT_FALSE(host->service.next_deadline()) << host->service.next_deadline()->reason;
+    EXPECT_EQ(host->service.next_deadline()->reason, "is the idle peer there?");
+    EXPECT_TRUE(peer->proof.is_proven());
+    EXPECT_FALSE(host->unproven);
+    EXPECT_FALSE(host->down);
     EXPECT_FALSE(host->addresses.next_deadline());
     EXPECT_TRUE(host->unanswered.empty());
     for (const auto& entry : host->addresses.list()) {

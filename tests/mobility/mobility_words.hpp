@@ -28,10 +28,19 @@ struct InWords {
       for (const IpAddress& from : change->from) words += name_of(from);
       words += ">" + name_of(change->to);
       if (change->old_path == OldPath::Alive) words += " alive";
-    } else {
+    } else if (std::holds_alternative<SessionTermination>(send.notice)) {
       words += "termination";
+    } else if (std::holds_alternative<PathEcho>(send.notice)) {
+      words += "echo";
+    } else {
+      words += "addresses ";
+      for (const IpAddress& address : std::get<PeerAddresses>(send.notice).addresses) {
+        words += name_of(address);
+      }
     }
-    return words + " #" + std::to_string(send.attempt);
+    words += " #" + std::to_string(send.attempt);
+    for (const MobilityService::Way& way : send.ways) words += in_words(way);
+    return words;
   }
   std::string operator()(const MobilityService::Answer& answer) const {
     std::string words = "answer " + peer(answer.peer) + std::to_string(answer.request);
@@ -49,6 +58,17 @@ struct InWords {
   std::string operator()(const MobilityService::RemoveTunnel& tunnel) const {
     return "-tunnel " + side(tunnel.key) + name_of(tunnel.inner);
   }
+  std::string operator()(const MobilityService::PathUnproven& claim) const {
+    return "claim " + peer(claim.peer) + name_of(claim.address) +
+           (claim.instead ? " instead " + name_of(*claim.instead) : "");
+  }
+  std::string operator()(const MobilityService::PathProven& proven) const {
+    return "proven " + peer(proven.peer) + name_of(proven.address);
+  }
+  std::string operator()(const MobilityService::PathDown& down) const {
+    return "down " + peer(down.peer);
+  }
+  std::string operator()(const MobilityService::PathUp& up) const { return "up " + peer(up.peer); }
   std::string operator()(const MobilityService::Rewrite& rewrite) const {
     return "rewrite " + peer(rewrite.peer) + change(rewrite.change) +
            (rewrite.old_path == OldPath::Alive ? " alive" : " gone");
@@ -67,6 +87,13 @@ struct InWords {
   }
 
  private:
+  // The channel's own way goes without saying.
+  static std::string in_words(const MobilityService::Way& way) {
+    using Kind = MobilityService::Way::Kind;
+    if (way.kind == Kind::AsRouted) return "";
+    return std::string{way.kind == Kind::Direct ? " direct " : " tunnel "} +
+           (way.local ? name_of(*way.local) : "") + ">" + (way.remote ? name_of(*way.remote) : "");
+  }
   // The first peer needs no name.
   static std::string peer(PeerId id) {
     return id.value == 1 ? "" : "p" + std::to_string(id.value) + " ";

@@ -26,6 +26,10 @@ std::vector<Notice> examples() {
       MigrationCompleted{8, MoveOutcome::Refused, nonce_of(2), {v6, 4500}, nonce_of(8)},
       SessionTermination{v4, {Spi{0xc0de0001}, Spi{0xc0de0002}}, TerminationReason::HoldTimeOver},
       SessionTermination{v6, {}, TerminationReason::HoldTimeOver},
+      AddressChange{10, {v4}, v4_new, OldPath::Gone, {}, nonce_of(4), Translation::Refused},
+      PathEcho{nonce_of(5)},
+      PeerAddresses{{}},
+      PeerAddresses{{v4, v6}},
   };
 }
 
@@ -47,7 +51,8 @@ TEST(Notice, HasTheBytesOfTheReadme) {
             "11111111111111111111111111111111"
             "04c6336409"
             "0104c0000207"
-            "01c0de0001");
+            "01c0de0001"
+            "1000000000000000000000000000000000");
   const Notice completed =
       MigrationCompleted{7, MoveOutcome::Moved, nonce_of(0x11), {v4_new, 500}, nonce_of(0x22)};
   EXPECT_EQ(to_hex(write_notice(completed)),
@@ -56,11 +61,20 @@ TEST(Notice, HasTheBytesOfTheReadme) {
             "11111111111111111111111111111111"
             "22222222222222222222222222222222"
             "04c6336409");
+  EXPECT_EQ(to_hex(write_notice(PathEcho{nonce_of(0x33)})), "33333333333333333333333333333333");
+  EXPECT_EQ(to_hex(write_notice(PeerAddresses{{v4, v4_new}})), "0204c000020704c6336409");
   const Notice termination = SessionTermination{v4, {}, TerminationReason::HoldTimeOver};
   EXPECT_EQ(to_hex(write_notice(termination)),
             "01000000"
             "04c0000207"
             "00");
+}
+
+// Attack 9: who has not shown that it is where it says gets no more octets than it sent.
+TEST(Notice, TheAnswerIsNeverLargerThanTheAnnouncement) {
+  const Notice shortest = AddressChange{1, {v4}, v4_new, OldPath::Gone, {}, nonce_of(1)};
+  const Notice longest = MigrationCompleted{1, MoveOutcome::Moved, nonce_of(1), {v6, 1}, {}};
+  EXPECT_GE(write_notice(shortest).size(), write_notice(longest).size());
 }
 
 TEST(Notice, EveryTruncationIsRefused) {
@@ -125,7 +139,7 @@ TEST(Notice, ImpossibleValuesAreRefused) {
 TEST(Notice, ReservedFieldsAreForLaterVersions) {
   const Notice change = examples().front();
   ByteString body = write_notice(change);
-  body[4] = 0xfe;
+  body[4] = 0xfc;
   body[5] = body[6] = body[7] = 0xff;
   const auto parsed = parse_notice(NoticeType::AddressChange, body);
   ASSERT_TRUE(parsed);
@@ -148,7 +162,7 @@ TEST(Notice, MutatedBytesNeverConfuse) {
         case 2: body.insert(body.end(), random() % 8, static_cast<std::uint8_t>(random())); break;
       }
     }
-    const auto type = static_cast<NoticeType>(random() % 4);
+    const auto type = notice_types[random() % notice_types.size()];
     const auto parsed = parse_notice(type, body);
     if (!parsed) continue;
     ++accepted;

@@ -22,11 +22,21 @@ TEST(RetryPolicy, PausesDoubleUpToTheCeiling) {
   const RetryPolicy policy;
   Duration pause = policy.first(RoundTrip{100ms, 0ms});
   for (const Duration expected : {300ms, 600ms, 1200ms, 2000ms, 2000ms}) {
-    pause = policy.next(pause);
+    pause = policy.next(pause, 5);
     EXPECT_EQ(pause, expected);
   }
-  EXPECT_EQ(policy.next(3s), 3s);
+  EXPECT_EQ(policy.next(3s, 5), 3s);
   EXPECT_EQ(policy.next_after_refusal(20s), 30s);
+}
+
+// B6: a peer that is silent for hours is asked on, but hardly costs anything.
+TEST(RetryPolicy, PatienceGrowsWithSilence) {
+  const RetryPolicy policy;
+  Duration pause = 2s;
+  for (const Duration expected : {4s, 8s, 16s, 30s, 30s}) {
+    pause = policy.next(pause, policy.tries_before_patience);
+    EXPECT_EQ(pause, expected);
+  }
 }
 
 }  // namespace
