@@ -26,8 +26,8 @@ struct PeerConfig {
   std::string name;                  // how the user calls it; a DNS name if it has one
   std::vector<IpAddress> addresses;  // where it is expected; may be empty: it calls us
   std::optional<std::vector<std::uint8_t>> public_key;  // 32 octets, Ed25519; else psk
-  std::optional<std::string> psk;
-  std::optional<Duration> hold_time;  // none: that of all peers
+  std::optional<std::string> psk{};
+  std::optional<Duration> hold_time{};  // none: that of all peers
 };
 
 struct SocksConfig {

@@ -147,7 +147,9 @@ Fields fields_of(const PeerStatus& peer) {
           {"packets_out", peer.packets_out},
           {"bytes_in", peer.bytes_in},
           {"bytes_out", peer.bytes_out},
-          {"moves", peer.moves}};
+          {"moves", peer.moves},
+          {"path_proven", peer.path_proven},
+          {"path_down", peer.path_down}};
 }
 
 Fields fields_of(const ConnectionStatusRow& row) {
@@ -173,7 +175,7 @@ Fields fields_of(const MoveStatus& move) {
           {"deprecated_ms", milliseconds_or_null(move.deprecated)},
           {"announced_ms", milliseconds_or_null(move.announced)},
           {"acknowledged_ms", milliseconds_or_null(move.acknowledged)},
-          {"completed_ms", milliseconds_or_null(move.completed)},
+          {"rewritten_ms", milliseconds_or_null(move.rewritten)},
           {"first_byte_in_ms", milliseconds_or_null(move.first_byte_in)},
           {"first_byte_out_ms", milliseconds_or_null(move.first_byte_out)},
           {"first_byte_ms", milliseconds_or_null(move.first_byte)},

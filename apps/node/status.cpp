@@ -35,7 +35,7 @@ MoveStatus move_status_of(const MoveRecord& record, std::string peer) {
                     .deprecated = since(record.deprecated),
                     .announced = since(record.announced),
                     .acknowledged = since(record.acknowledged),
-                    .completed = since(record.completed),
+                    .rewritten = since(record.completed),
                     .first_byte_in = since(record.first_byte_in),
                     .first_byte_out = since(record.first_byte_out),
                     .first_byte = since(record.first_byte()),

@@ -62,15 +62,15 @@ struct MoveStatus {
   IpAddress to;
   std::string state;
   Instant detected;
-  std::optional<Duration> deprecated;  // before the new address was there: negative
-  std::optional<Duration> announced;
-  std::optional<Duration> acknowledged;
-  std::optional<Duration> completed;
-  std::optional<Duration> first_byte_in;
-  std::optional<Duration> first_byte_out;
-  std::optional<Duration> first_byte;  // the earlier of the two
-  std::optional<Duration> proven;
-  std::optional<Duration> rtt;  // known before the move
+  std::optional<Duration> deprecated{};  // before the new address was there: negative
+  std::optional<Duration> announced{};
+  std::optional<Duration> acknowledged{};
+  std::optional<Duration> rewritten{};
+  std::optional<Duration> first_byte_in{};
+  std::optional<Duration> first_byte_out{};
+  std::optional<Duration> first_byte{};  // the earlier of the two
+  std::optional<Duration> proven{};
+  std::optional<Duration> rtt{};  // known before the move
   unsigned attempts = 0;
 };
 

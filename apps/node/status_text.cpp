@@ -115,7 +115,7 @@ std::string moves_text(const NodeStatus& status) {
     rows.push_back({move.peer, move.side == Side::Local ? "this host" : "the peer",
                     to_string(move.from), to_string(move.to), move.state,
                     milliseconds_text(move.deprecated), milliseconds_text(move.announced),
-                    milliseconds_text(move.acknowledged), milliseconds_text(move.completed),
+                    milliseconds_text(move.acknowledged), milliseconds_text(move.rewritten),
                     milliseconds_text(move.first_byte_in), milliseconds_text(move.first_byte_out),
                     milliseconds_text(move.proven), milliseconds_text(move.rtt)});
   }

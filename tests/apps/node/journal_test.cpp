@@ -100,8 +100,14 @@ NodeStatus some_status() {
   row.longest_stall = 23ms;
   status.connections = {row};
   status.tunnels = {{"source 192.0.2.7 via 2001:db8::9"}};
-  status.moves = {
-      {"server", Side::Local, old_address, new_address, "completed", at, 1ms, 21ms, {}, 20ms, 1}};
+  MoveStatus move{"server", Side::Local, old_address, new_address, "completed", at};
+  move.deprecated = -300ms;
+  move.announced = 1ms;
+  move.acknowledged = 21ms;
+  move.rewritten = 21ms;
+  move.rtt = 20ms;
+  move.attempts = 1;
+  status.moves = {move};
   status.drops = {{"replayed", 4}};
   return status;
 }
@@ -116,14 +122,16 @@ TEST(Journal, WritesTheStatusAsOneLineOfJson) {
             R"("peers":[{"peer":"server","state":"established","can_move":true,)"
             R"("local":"2001:db8::9","remote":null,"spi_in":"0xc0de0001","spi_out":null,)"
             R"("rtt_ms":20.1,"packets_in":0,"packets_out":0,"bytes_in":1500000,"bytes_out":0,)"
-            R"("moves":2}],)"
+            R"("moves":2,"path_proven":true,"path_down":false}],)"
             R"("connections":[{"peer":"server","protocol":"tcp","local":"192.0.2.7:40000",)"
             R"("remote":"203.0.113.5:80","state":"ESTABLISHED","deprecated":true,"bytes_in":0,)"
             R"("bytes_out":0,"moves":1,"longest_stall_ms":23.0}],)"
             R"("tunnels":["source 192.0.2.7 via 2001:db8::9"],)"
             R"("moves":[{"peer":"server","side":"local","from":"192.0.2.7","to":"2001:db8::9",)"
-            R"("state":"completed","at_ms":81234.567,"announced_ms":1.0,"completed_ms":21.0,)"
-            R"("first_byte_ms":null,"rtt_ms":20.0,"attempts":1}],)"
+            R"("state":"completed","at_ms":81234.567,"deprecated_ms":-300.0,)"
+            R"("announced_ms":1.0,"acknowledged_ms":21.0,"rewritten_ms":21.0,)"
+            R"("first_byte_in_ms":null,"first_byte_out_ms":null,"first_byte_ms":null,)"
+            R"("proven_ms":null,"rtt_ms":20.0,"attempts":1}],)"
             R"("drops":{"replayed":4},"packets_received":0,"packets_sent":0})");
 }
 
