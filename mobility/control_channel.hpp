@@ -39,6 +39,8 @@ class ControlChannel {
 
   virtual void send(const MobilityService::SendNotice& notice, Instant now) = 0;
   virtual void answer(const MobilityService::Answer& answer, Instant now) = 0;
+  // The peer is reached between these addresses from here on; after this, rewrite() follows it.
+  virtual void begin(PeerId peer, const Path& path) = 0;
   // The host at this side of the peer's path has moved (S9, S11).
   virtual void rewrite(PeerId peer, const AddressRewrite& change) = 0;
   // The peer is gone: nothing is repeated any more.

@@ -21,6 +21,7 @@ class IkeChannel final : public ControlChannel {
 
   void send(const MobilityService::SendNotice& notice, Instant now) override;
   void answer(const MobilityService::Answer& answer, Instant now) override;
+  void begin(PeerId, const Path&) override {}  // IKE knows
   void rewrite(PeerId peer, const AddressRewrite& change) override { ike_.rewrite(peer, change); }
   void forget(PeerId peer) override;
   void handle_datagram(const Path&, Bytes, Instant) override {}

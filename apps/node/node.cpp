@@ -449,6 +449,7 @@ void Node::carry_out(ike::ChildSaReady& ready, Instant now) {
   filters_.rebind(peer.id, ready.inbound);
   if (path) {
     directory_.is_at(peer.id, path->remote.address);
+    channel_.begin(peer.id, *path);
     mobility_.add_peer(peer.id, path->local.address, path->remote.address, peer.can_move, now);
     mobility_.set_associations(peer.id, {ready.inbound});
     tell_round_trip(peer.id);

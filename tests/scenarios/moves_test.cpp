@@ -1,5 +1,6 @@
 // Whole hosts in the simulator while the mobile one moves. Rows of docs/requirements.md are named
-// where they are proven.
+// where they are proven. Each test runs twice: mobility talks over IKE, and over the smallest
+// channel that keeps the promises of mobility/control_channel.hpp (S24).
 
 #include <gtest/gtest.h>
 
@@ -20,9 +21,22 @@ std::size_t count_events(SimHost& host) {
       host.events(), [](const Event& event) { return std::holds_alternative<E>(event.detail); }));
 }
 
+enum class Channel { Ike, Plain };
+
+World::Settings over(Channel channel) {
+  return World::Settings{.plain_channel = channel == Channel::Plain};
+}
+
+struct Moves : testing::TestWithParam<Channel> {};
+
+INSTANTIATE_TEST_SUITE_P(Over, Moves, testing::Values(Channel::Ike, Channel::Plain),
+                         [](const auto& info) {
+                           return info.param == Channel::Ike ? "Ike" : "Plain";
+                         });
+
 // S25, C4: the packet that policy wants protected starts IKE, waits, and is not lost.
-TEST(Moves, AConnectionIsSetUpOnDemandAndCarriesBytesBothWays) {
-  World world;
+TEST_P(Moves, AConnectionIsSetUpOnDemandAndCarriesBytesBothWays) {
+  World world{{}, 1, over(GetParam())};
   world.connect(mib, mib);
   world.finish(30s);
   EXPECT_EQ(count_events<PeerConnected>(world.mh()), 1u);
@@ -32,8 +46,8 @@ TEST(Moves, AConnectionIsSetUpOnDemandAndCarriesBytesBothWays) {
 }
 
 // S3, S4, S6 to S13: the old address is gone before the new one is there.
-TEST(Moves, BreakBeforeMakeKeepsTheConnection) {
-  World world{WireSettings{.one_way = 10ms, .bits_per_second = 50'000'000}};
+TEST_P(Moves, BreakBeforeMakeKeepsTheConnection) {
+  World world{WireSettings{.one_way = 10ms, .bits_per_second = 50'000'000}, 1, over(GetParam())};
   world.connect(mib, 8 * mib);
   world.network().run_for(700ms);
   const auto before = world.mh().node().status(world.network().now()).peers.at(0);
@@ -56,9 +70,10 @@ TEST(Moves, BreakBeforeMakeKeepsTheConnection) {
 }
 
 // B1: from the moment the new address is there, one round trip to the first new byte.
-TEST(Moves, TheStallIsOneRoundTrip) {
+TEST_P(Moves, TheStallIsOneRoundTrip) {
   for (const Duration one_way : {1ms, 10ms, 50ms}) {
-    World world{WireSettings{.one_way = one_way, .bits_per_second = 50'000'000}};
+    World world{WireSettings{.one_way = one_way, .bits_per_second = 50'000'000}, 1,
+                over(GetParam())};
     auto& connection = world.connect(0, 64 * mib);
     world.network().run_for(3s);
     world.mh().set_addresses({});
@@ -74,8 +89,8 @@ TEST(Moves, TheStallIsOneRoundTrip) {
 }
 
 // B1, S22: make before break loses no packet and retransmits none.
-TEST(Moves, MakeBeforeBreakLosesNothing) {
-  World world{WireSettings{.one_way = 10ms, .bits_per_second = 50'000'000}};
+TEST_P(Moves, MakeBeforeBreakLosesNothing) {
+  World world{WireSettings{.one_way = 10ms, .bits_per_second = 50'000'000}, 1, over(GetParam())};
   world.connect(4 * mib, 4 * mib);
   world.network().run_for(500ms);
   world.mh().set_addresses({world.second, world.first});
@@ -98,8 +113,8 @@ TEST(Moves, MakeBeforeBreakLosesNothing) {
 
 // S22: what applications send while the move is under way goes through the tunnel, full-size
 // packets included, and no access network sees a source address that is not its own.
-TEST(Moves, DataSentMeanwhileIsTunnelled) {
-  World world{WireSettings{.one_way = 50ms, .bits_per_second = 20'000'000}};
+TEST_P(Moves, DataSentMeanwhileIsTunnelled) {
+  World world{WireSettings{.one_way = 50ms, .bits_per_second = 20'000'000}, 1, over(GetParam())};
   world.connect(4 * mib, 0);
   world.network().run_for(1500ms);
   world.mh().set_addresses({world.second, world.first});
@@ -116,8 +131,8 @@ TEST(Moves, DataSentMeanwhileIsTunnelled) {
 }
 
 // S4: back where it came from, twice.
-TEST(Moves, BackToTheFirstAddress) {
-  World world{WireSettings{.one_way = 10ms, .bits_per_second = 20'000'000}};
+TEST_P(Moves, BackToTheFirstAddress) {
+  World world{WireSettings{.one_way = 10ms, .bits_per_second = 20'000'000}, 1, over(GetParam())};
   world.connect(mib, 8 * mib);
   for (int round = 0; round < 2; ++round) {
     world.network().run_for(500ms);
@@ -132,8 +147,8 @@ TEST(Moves, BackToTheFirstAddress) {
 }
 
 // B6: an outage of a minute, and then another network.
-TEST(Moves, SurvivesAnOutage) {
-  World world{WireSettings{.one_way = 10ms, .bits_per_second = 20'000'000}};
+TEST_P(Moves, SurvivesAnOutage) {
+  World world{WireSettings{.one_way = 10ms, .bits_per_second = 20'000'000}, 1, over(GetParam())};
   auto& connection = world.connect(2 * mib, 8 * mib);
   world.network().run_for(500ms);
   world.mh().set_addresses({});
@@ -148,8 +163,8 @@ TEST(Moves, SurvivesAnOutage) {
 }
 
 // S10: the announcement is lost several times; the move still completes.
-TEST(Moves, LostAnnouncementsAreRepeated) {
-  World world{WireSettings{.one_way = 10ms, .bits_per_second = 20'000'000}};
+TEST_P(Moves, LostAnnouncementsAreRepeated) {
+  World world{WireSettings{.one_way = 10ms, .bits_per_second = 20'000'000}, 1, over(GetParam())};
   world.connect(mib, 4 * mib);
   world.network().run_for(400ms);
   world.mh().set_addresses({});
@@ -165,8 +180,8 @@ TEST(Moves, LostAnnouncementsAreRepeated) {
 }
 
 // S20: a connected UDP socket keeps its partner, on both sides, without a word to the application.
-TEST(Moves, AConnectedUdpSocketMovesAlong) {
-  World world{WireSettings{.one_way = 10ms}};
+TEST_P(Moves, AConnectedUdpSocketMovesAlong) {
+  World world{WireSettings{.one_way = 10ms}, 1, over(GetParam())};
   auto server = std::move(*world.ch().node().bind_udp(4000));
   auto client = std::move(*world.mh().node().connect_udp({world.ch_address, 4000}));
   const ByteString ping{1, 2, 3};
@@ -197,7 +212,7 @@ TEST(Moves, AConnectedUdpSocketMovesAlong) {
 
 // S25: a rule that names the peer's configured address protects it where it has moved to, although
 // the next rule would let that address pass in clear.
-TEST(Moves, PolicyFollowsThePeer) {
+TEST_P(Moves, PolicyFollowsThePeer) {
   std::vector<PolicyRule> policy{
       {PolicyAction::Protect, *Selector::parse("any to 203.0.113.5"), EspSuite::Aes256Gcm16, ""},
       {PolicyAction::Bypass, *Selector::parse("any"), EspSuite::Aes256Gcm16, ""}};
@@ -212,8 +227,8 @@ TEST(Moves, PolicyFollowsThePeer) {
 }
 
 // S16: both ends move at the same time.
-TEST(Moves, BothEndsMoveAtOnce) {
-  World world{WireSettings{.one_way = 20ms, .bits_per_second = 20'000'000}};
+TEST_P(Moves, BothEndsMoveAtOnce) {
+  World world{WireSettings{.one_way = 20ms, .bits_per_second = 20'000'000}, 1, over(GetParam())};
   world.connect(mib, 4 * mib);
   world.network().run_for(400ms);
   world.mh().set_addresses({world.second, world.first});

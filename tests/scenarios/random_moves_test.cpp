@@ -22,7 +22,7 @@ void run_with(std::uint64_t seed) {
                     .loss = static_cast<double>(pick(4)) / 100,
                     .duplication = static_cast<double>(pick(3)) / 100,
                     .bits_per_second = 5'000'000 + pick(45) * 1'000'000};
-  World world{wire, seed};
+  World world{wire, seed, World::Settings{.plain_channel = seed % 4 == 0}};
   const std::uint64_t connections = 1 + pick(3);
   for (std::uint64_t i = 0; i < connections; ++i) world.connect(pick(400'000), pick(400'000));
   world.network().run_for(Duration{std::int64_t(pick(600'000))});

@@ -5,12 +5,13 @@
 namespace godwit::sim {
 
 SimHost::SimHost(SimNetwork& network, const Config& config, Ed25519PrivateKey key,
-                 std::uint64_t seed)
+                 std::uint64_t seed, std::unique_ptr<ControlChannel> channel)
     : network_{network},
       config_{config},
       key_{std::move(key)},
       rng_{seed},
-      node_{std::make_unique<Node>(config_, &key_, rng_, network.now())} {
+      channel_{std::move(channel)},
+      node_{std::make_unique<Node>(config_, &key_, rng_, network.now(), channel_.get())} {
   watch_ = node_->events().watch([this](const Event& event) { seen_.push_back(event); });
   network.attach(*this);
 }

@@ -13,7 +13,8 @@ namespace godwit::sim {
 
 class SimHost {
  public:
-  SimHost(SimNetwork& network, const Config& config, Ed25519PrivateKey key, std::uint64_t seed);
+  SimHost(SimNetwork& network, const Config& config, Ed25519PrivateKey key, std::uint64_t seed,
+          std::unique_ptr<ControlChannel> channel = nullptr);
   SimHost(const SimHost&) = delete;
   SimHost& operator=(const SimHost&) = delete;
 
@@ -36,6 +37,7 @@ class SimHost {
   Config config_;
   Ed25519PrivateKey key_;
   SeededRng rng_;
+  std::unique_ptr<ControlChannel> channel_;  // in IKE's place (S24)
   std::vector<IpAddress> addresses_;
   std::vector<Event> seen_;
   std::unique_ptr<Node> node_;

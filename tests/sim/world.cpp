@@ -38,16 +38,23 @@ void expect_filters_match(SimHost& host) {
 
 }  // namespace
 
-World::World(WireSettings wire, std::uint64_t seed, std::vector<PolicyRule> policy)
-    : network_{wire, seed} {
+World::World(WireSettings wire, std::uint64_t seed, Settings settings) : network_{wire, seed} {
   SeededRng keys{seed ^ 0x6b657973};
   auto mh_key = Ed25519PrivateKey::generate(keys);
   auto ch_key = Ed25519PrivateKey::generate(keys);
   Config mh = config_of("mh.example.org", "ch.example.org", {ch_address}, ch_key.public_key());
-  if (!policy.empty()) mh.policy = std::move(policy);
-  const Config ch = config_of("ch.example.org", "mh.example.org", {}, mh_key.public_key());
-  mh_ = std::make_unique<SimHost>(network_, mh, std::move(mh_key), seed * 2 + 1);
-  ch_ = std::make_unique<SimHost>(network_, ch, std::move(ch_key), seed * 2 + 2);
+  if (!settings.policy.empty()) mh.policy = std::move(settings.policy);
+  Config ch = config_of("ch.example.org", "mh.example.org", {}, mh_key.public_key());
+  mh.mobility = ch.mobility = settings.mobility;
+  std::unique_ptr<ControlChannel> mh_channel, ch_channel;
+  if (settings.plain_channel) {
+    mh_channel = std::make_unique<PlainChannel>(std::uint8_t{1});
+    ch_channel = std::make_unique<PlainChannel>(std::uint8_t{2});
+  }
+  mh_ = std::make_unique<SimHost>(network_, mh, std::move(mh_key), seed * 2 + 1,
+                                  std::move(mh_channel));
+  ch_ = std::make_unique<SimHost>(network_, ch, std::move(ch_key), seed * 2 + 2,
+                                  std::move(ch_channel));
   network_.tap = [this](Bytes packet) { check_wire(packet); };
   network_.after_step = [this] { check_step(); };
   mh_->set_addresses({first});
@@ -127,8 +134,10 @@ void World::check_wire(Bytes packet) {
     datagram = IpDatagram::parse(packet.subspan(datagram->header_length));
     ASSERT_TRUE(datagram);
   }
-  const bool ike = datagram->protocol == IpProtocol::Udp && datagram->destination_port == 500;
-  ASSERT_TRUE(datagram->protocol == IpProtocol::Esp || ike)
+  const bool control =
+      datagram->protocol == IpProtocol::Udp &&
+      (datagram->destination_port == 500 || datagram->destination_port == PlainChannel::udp_port);
+  ASSERT_TRUE(datagram->protocol == IpProtocol::Esp || control)
       << "in clear: " << to_string(datagram->outbound_flow());
 }
 

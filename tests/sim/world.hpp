@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/sim/byte_stream.hpp"
+#include "tests/sim/plain_channel.hpp"
 #include "tests/sim/sim_host.hpp"
 #include "tests/sim/sim_network.hpp"
 
@@ -19,9 +20,16 @@ class World {
  public:
   static constexpr std::uint16_t port = 80;
 
-  // `policy` is the mobile host's; none: everything is protected.
-  explicit World(WireSettings wire = {}, std::uint64_t seed = 1,
-                 std::vector<PolicyRule> policy = {});
+  struct Settings {
+    std::vector<PolicyRule> policy{};  // the mobile host's; none: everything is protected
+    MobilityConfig mobility{};         // of both
+    bool plain_channel = false;        // mobility talks over a PlainChannel, not over IKE (S24)
+  };
+
+  explicit World(WireSettings wire = {}, std::uint64_t seed = 1) : World{wire, seed, Settings{}} {}
+  World(WireSettings wire, std::uint64_t seed, Settings settings);
+  World(WireSettings wire, std::uint64_t seed, std::vector<PolicyRule> policy)
+      : World{wire, seed, Settings{.policy = std::move(policy)}} {}
 
   SimNetwork& network() { return network_; }
   SimHost& mh() { return *mh_; }
