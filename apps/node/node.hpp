@@ -158,7 +158,10 @@ class Node {
   void carry_out(ike::RequestReceived& request, Instant now);
   void carry_out(ike::ResponseReceived& response, Instant now);
   void carry_out(ike::RequestFailed& failed, Instant now);
+  void carry_out(ike::PeerSeenElsewhere& seen, Instant now);
   void carry_out(ike::SessionClosed& closed, Instant now);
+  // Everybody who has to know learns where the peer's session is, and what it is sent in.
+  void follow_path(PeerId peer, Instant now);
   void start_session(Peer& peer, const Peer::Attempt& attempt, Instant now);
   void tell_round_trip(PeerId peer);
   void end_peer(PeerId id, Instant now);
@@ -169,6 +172,7 @@ class Node {
   void carry_out(Datapath::SaWanted& wanted, Instant now);
   void carry_out(Datapath::FlowOpened& opened, Instant now);
   void carry_out(Datapath::TrafficSent& sent, Instant now);
+  void carry_out(Datapath::PeerSeenElsewhere& seen, Instant now);
 
   // Where a connection to there starts, if policy lets it.
   Result<IpAddress> local_for(IpProtocol protocol, const Endpoint& remote) const;
