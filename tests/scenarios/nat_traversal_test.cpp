@@ -60,6 +60,26 @@ TEST(BehindANat, AConnectionIsSetUpAndCarriesBytesBothWays) {
   expect_no_drops(pair);
 }
 
+// RFC 3948: a piece of a UDP datagram has no port for the NAT to go by.
+TEST(BehindANat, ADatagramThatIsTooLargeIsDroppedAndNeverCut) {
+  NattedPair pair;
+  auto server = std::move(*pair.ch().node->bind_udp(4000));
+  auto client = std::move(*pair.mh().node->connect_udp({pair.ch_address, 4000}));
+  constexpr std::size_t headers = 20 + 8;
+  const std::size_t native = Datapath::clear_mtu(NattedPair::mtu, IpFamily::V4);
+  const std::size_t in_udp = Datapath::clear_mtu(NattedPair::mtu, IpFamily::V4, Encapsulation::Udp);
+  for (const std::size_t size : {native, in_udp}) {
+    ASSERT_TRUE(client->send(ByteString(size - headers)));
+    pair.flush(pair.mh());
+    pair.run(1s);
+  }
+  EXPECT_EQ(pair.mh().node->drops().of(DropReason::TooBig), 1u);
+  ByteString buffer(2000);
+  EXPECT_TRUE(server->receive_from(buffer));
+  EXPECT_FALSE(server->receive_from(buffer));
+  EXPECT_EQ(pair.counters.largest, NattedPair::mtu);
+}
+
 // Where only UDP is let through, and no address is changed: asked for by either side.
 TEST(ForcedEncapsulation, PutsEverythingIntoUdpWithoutANat) {
   for (const bool by_mh : {true, false}) {
