@@ -92,8 +92,8 @@ void MigrationInitiator::handle_completed(std::uint32_t counter,
 
   if (state_ == State::Announcing && is_newest) {
     if (answer && answer->outcome == MoveOutcome::Moved && answer->nonce == notice.nonce) {
-      outputs_.push(Arrived{std::exchange(stands_, {*target_}), *target_, old_path_, answer->echo,
-                            counter, attempts});
+      outputs_.push(Arrived{std::exchange(stands_, {*target_}), *target_, old_path_, answer->seen,
+                            answer->echo, counter, attempts});
       settle_at(address());
     } else {
       outputs_.push(Refused{});

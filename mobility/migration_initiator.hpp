@@ -44,6 +44,7 @@ class MigrationInitiator {
     std::vector<IpAddress> from;
     IpAddress to;
     OldPath old_path;
+    Endpoint seen;          // where the announcement came from, for the peer; port 0 in a tunnel
     Nonce echo;             // to be returned; all zero: nothing to prove
     std::uint32_t counter;  // of the announcement that was acknowledged
     unsigned attempts;      // of the same

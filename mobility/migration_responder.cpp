@@ -40,6 +40,7 @@ MigrationResponder::Verdict MigrationResponder::handle_change(const AddressChang
   const IpAddress to = source;
   Verdict verdict{MoveOutcome::Moved, followed_ != notice.counter || address_ != to, {}, to};
   for (const IpAddress& from : notice.from) {
+    if (translated) break;  // what it is called behind a NAT means nothing here
     const bool listed =
         std::find(verdict.from.begin(), verdict.from.end(), from) != verdict.from.end();
     if (from != to && from != address_ && !listed) verdict.from.push_back(from);

@@ -38,10 +38,16 @@ void MobilityService::follow(MobilePeer& peer, std::uint32_t request, const Addr
   } else if (moved) {
     outputs_.push(PathProven{peer.id, verdict.to});  // home again before the proof was there
   }
+  const bool in_udp = peer.encapsulation == Encapsulation::Udp || verdict.to != notice.to;
+  const bool remapped = in_udp && !moved && peer.seen_at && *peer.seen_at != came_by.remote;
+  if (in_udp && !came_by.outer) {
+    peer.seen_at = came_by.remote;
+    if (moved || remapped) outputs_.push(NewPath{peer.id, came_by.remote, Encapsulation::Udp});
+  }
   // The peer is heard: whoever doubted it, need not; what rested goes on behind the last row.
   const bool was_in_doubt = peer.initiator.is_in_doubt();
   OldPath last = notice.old_path;
-  if (!moved && was_in_doubt) last = OldPath::Gone;
+  if (!moved && (was_in_doubt || remapped)) last = OldPath::Gone;
   if (peer.down) last = OldPath::Alive;
   if (verdict.news) {
     for (std::size_t i = 0; i < verdict.from.size(); ++i) {

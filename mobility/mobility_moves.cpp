@@ -120,7 +120,7 @@ void MobilityService::send(MobilePeer& peer, const MigrationInitiator::Announce&
   // wait for the acknowledgement.
   const bool begins = announce.attempt == 1 && !peer.initiator.is_silent();
   const bool lost = announce.notice.old_path == OldPath::Gone && !peer.initiator.is_in_doubt();
-  if (begins && lost && !peer.sent_again_with && peer.preferences.way != ControlWay::Direct) {
+  if (begins && lost && !peer.sent_again_with && peer.way() != ControlWay::Direct) {
     peer.down = false;
     peer.sent_again_with = announce.notice.counter;
     outputs_.push(PathUp{peer.id});
@@ -132,7 +132,7 @@ void MobilityService::send(MobilePeer& peer, const MigrationInitiator::Announce&
 std::vector<MobilityService::Way> MobilityService::ways_to(const MobilePeer& peer,
                                                            unsigned attempt) const {
   using Kind = Way::Kind;
-  const ControlWay choice = peer.preferences.way;
+  const ControlWay choice = peer.way();
   const auto& target = peer.initiator.target();
   const bool moves = target && *target != peer.local();
   const bool tunnelled = choice != ControlWay::Direct;
@@ -154,6 +154,13 @@ void MobilityService::arrive(MobilePeer& peer, const MigrationInitiator::Arrived
   // comes up behind the last row, which sends all again.
   const bool sent_again = arrived.attempts == 1 && peer.sent_again_with == arrived.counter;
   OldPath last = arrived.old_path;
+  // A NAT has changed its mapping: what came by the old one is lost.
+  const bool stays = arrived.from.size() == 1 && arrived.from.front() == arrived.to;
+  const bool remapped = stays && peer.seen_from && *peer.seen_from != arrived.seen;
+  if (remapped) last = OldPath::Gone;
+  const bool translated = arrived.seen.port != 0 && arrived.seen.address != arrived.to;
+  if (translated) outputs_.push(NewPath{peer.id, std::nullopt, Encapsulation::Udp});
+  if (translated || peer.encapsulation == Encapsulation::Udp) peer.seen_from = arrived.seen;
   if (peer.down || sent_again) last = OldPath::Alive;
   for (std::size_t i = arrived.from.size(); i-- > 0;) {
     outputs_.push(Rewrite{

@@ -32,6 +32,9 @@ void MobilityService::add_peer(PeerId id, const IpAddress& local, const IpAddres
   peer.termination.reset();
   peer.echo.reset();
   peer.told.clear();
+  peer.encapsulation = Encapsulation::None;
+  peer.seen_from.reset();
+  peer.seen_at.reset();
   if (!peer.proof.is_proven()) outputs_.push(PathProven{id, remote});
   peer.proof = PathProof{remote};
   peer.responder.handle_new_channel(remote);
@@ -61,6 +64,17 @@ void MobilityService::set_round_trip(PeerId id, RoundTrip round_trip) {
 
 void MobilityService::set_associations(PeerId id, std::vector<Spi> inbound) {
   if (MobilePeer* peer = peers_.find(id)) peer->associations = std::move(inbound);
+}
+
+void MobilityService::set_encapsulation(PeerId id, Encapsulation encapsulation, bool behind_nat,
+                                        Instant now) {
+  MobilePeer* peer = peers_.find(id);
+  if (!peer || peer->encapsulation == encapsulation) return;
+  constexpr Duration mapping_check = std::chrono::minutes{2};
+  peer->encapsulation = encapsulation;
+  const Duration idle = peer->preferences.hold_time;
+  peer->watch.watch_idle(behind_nat ? std::min(idle, mapping_check) : idle, now);
+  schedule(id);
 }
 
 void MobilityService::set_preferences(PeerId id, const PeerPreferences& preferences) {

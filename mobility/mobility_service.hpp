@@ -97,6 +97,13 @@ class MobilityService {
     AddressRewrite change;
     OldPath old_path;
   };
+  // The way to the peer is another one, besides what rewrites say. Remote: where the peer is seen,
+  // port included; none: as before. Udp: a NAT is on the way, and only ESP in UDP passes it.
+  struct NewPath {
+    PeerId peer;
+    std::optional<Endpoint> remote;
+    Encapsulation encapsulation;
+  };
   // From here on the peer's address is a claim: nothing but a credit may be sent there (B5). What
   // exceeds it goes to `instead`, where the peer was proven to be and says it still is; or waits.
   struct PathUnproven {
@@ -137,8 +144,8 @@ class MobilityService {
     IpAddress address;
   };
   using Output =
-      std::variant<SendNotice, Answer, AddTunnel, RemoveTunnel, PathUnproven, PathProven, Rewrite,
-                   PathDown, PathUp, AcceptAlso, ResolvePeer, PeerLost, AddressReleased>;
+      std::variant<SendNotice, Answer, AddTunnel, RemoveTunnel, NewPath, PathUnproven, PathProven,
+                   Rewrite, PathDown, PathUp, AcceptAlso, ResolvePeer, PeerLost, AddressReleased>;
 
   // `rng` is lent for the service's life.
   explicit MobilityService(Rng& rng, MobilityTimes times = {});
@@ -154,6 +161,9 @@ class MobilityService {
   void remove_peer(PeerId peer, Instant now);
   void set_round_trip(PeerId peer, RoundTrip round_trip);
   void set_associations(PeerId peer, std::vector<Spi> inbound);
+  // What is sent to the peer stands in UDP: no tunnel passes. `behind_nat`: because of a NAT on our
+  // side, whose mapping may change without a word.
+  void set_encapsulation(PeerId peer, Encapsulation encapsulation, bool behind_nat, Instant now);
   // May be said before add_peer, and holds for all its channels.
   void set_preferences(PeerId peer, const PeerPreferences& preferences);
 

@@ -28,8 +28,7 @@ bool PeerTable::anybody_stands_at(const IpAddress& local) const {
 bool PeerTable::anybody_tunnels_from(const IpAddress& local) const {
   return std::any_of(peers_.begin(), peers_.end(), [&](const auto& entry) {
     const MobilePeer& peer = entry.second;
-    return peer.can_move && peer.preferences.way != ControlWay::Direct &&
-           peer.initiator.stands_at(local);
+    return peer.can_move && peer.way() != ControlWay::Direct && peer.initiator.stands_at(local);
   });
 }
 

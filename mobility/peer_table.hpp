@@ -33,6 +33,9 @@ struct MobilePeer {
 
   PeerId id;
   bool can_move;
+  Encapsulation encapsulation = Encapsulation::None;
+  std::optional<Endpoint> seen_from;  // where the peer says it sees us
+  std::optional<Endpoint> seen_at;    // where we last saw the peer, when it came without a tunnel
   PeerPreferences preferences;
   std::optional<RoundTrip> round_trip;
   std::vector<Spi> associations;
@@ -55,6 +58,10 @@ struct MobilePeer {
   std::vector<IpAddress> told;               // our addresses, as the peer knows them
   std::optional<Instant> deadline;           // as the service's index has it
 
+  // No tunnel passes a NAT.
+  ControlWay way() const {
+    return encapsulation == Encapsulation::Udp ? ControlWay::Direct : preferences.way;
+  }
   const IpAddress& local() const { return initiator.address(); }
   const IpAddress& remote() const { return responder.address(); }
 };

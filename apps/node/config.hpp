@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "ipsec/ike/ike_peer.hpp"
 #include "ipsec/policy/policy_table.hpp"
 #include "mobility/peer_table.hpp"
 #include "stack/core/endpoint.hpp"
@@ -20,6 +21,12 @@ struct TunLinkConfig {
   // None: the stack speaks with the host's own addresses ("host" in the file).
   std::optional<IpPrefix> address;
   std::size_t mtu = 1500;
+};
+
+// IKE and ESP in UDP (RFC 3948), and what keeps a NAT's mapping.
+struct NatTraversalConfig {
+  ike::NatTraversal encapsulation = ike::NatTraversal::Auto;
+  Duration keepalive = std::chrono::seconds{20};  // RFC 3948 section 4
 };
 
 struct PeerConfig {
@@ -54,6 +61,7 @@ struct Config {
   std::string name;           // our IKE identity (ID_FQDN); default: the host's name
   std::string identity_file;  // Ed25519 private key, PEM
   TunLinkConfig link;
+  NatTraversalConfig nat;
   std::vector<PeerConfig> peers;
   std::vector<PolicyRule> policy;  // in order, first match wins
   std::optional<SocksConfig> socks;

@@ -136,6 +136,19 @@ void ConfigReader::read_link(const Json& value, const std::string& path) {
   if (const Json* tun = link.require("tun", "{\"device\", \"address\", \"mtu\"}")) {
     read_tun(*tun, link.path_of("tun"));
   }
+  constexpr std::string_view encapsulation_allowed = "\"auto\", \"always\" or \"never\"";
+  if (const auto word = link.text("encapsulation", encapsulation_allowed)) {
+    if (*word == "auto") {
+      config_.nat.encapsulation = ike::NatTraversal::Auto;
+    } else if (*word == "always") {
+      config_.nat.encapsulation = ike::NatTraversal::Always;
+    } else if (*word == "never") {
+      config_.nat.encapsulation = ike::NatTraversal::Never;
+    } else {
+      problems_.add(link.path_of("encapsulation"), Json(*word), encapsulation_allowed);
+    }
+  }
+  read_duration(link, "keepalive", 1s, 10min, config_.nat.keepalive);
   link.finish();
 }
 

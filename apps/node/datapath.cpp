@@ -3,10 +3,13 @@
 #include <algorithm>
 
 #include "ipsec/esp/esp_header.hpp"
+#include "ipsec/esp/udp_encapsulation.hpp"
 #include "stack/wire/big_endian.hpp"
 #include "stack/wire/ip_in_ip.hpp"
 #include "stack/wire/ipv4.hpp"
 #include "stack/wire/ipv6.hpp"
+#include "stack/wire/tcp.hpp"
+#include "stack/wire/tcp_mss.hpp"
 #include "stack/wire/udp.hpp"
 
 namespace godwit {
@@ -14,6 +17,17 @@ namespace {
 
 bool is_tunnel(IpProtocol protocol) {
   return protocol == IpProtocol::IpInIp || protocol == IpProtocol::Ipv6InIp;
+}
+
+bool is_in_udp(const IpDatagram& datagram) {
+  return datagram.protocol == IpProtocol::Udp && !datagram.fragment &&
+         datagram.destination_port == UdpEncapsulation::port;
+}
+
+// The payload of a UDP datagram whose lengths were checked.
+Bytes udp_payload_of(Bytes packet, const IpDatagram& datagram) {
+  const std::size_t length = load_u16(packet, datagram.header_length + UdpHeader::length_at);
+  return packet.subspan(datagram.header_length, length).subspan(UdpHeader::length);
 }
 
 DropReason reason_of(const Error& opening) {
@@ -27,20 +41,23 @@ DropReason reason_of(const Error& opening) {
 }  // namespace
 
 Datapath::Datapath(Tables tables, std::size_t link_mtu, KnownControl known_control,
-                   CanMove can_move, std::optional<std::uint16_t> control_port)
+                   CanMove can_move, std::optional<std::uint16_t> control_port, Duration keepalive)
     : tables_{tables},
       link_mtu_{link_mtu},
       known_control_{std::move(known_control)},
       can_move_{std::move(can_move)},
-      control_port_{control_port} {}
+      control_port_{control_port},
+      keepalive_{keepalive} {}
 
-std::size_t Datapath::clear_mtu(std::size_t link_mtu, IpFamily family) {
+std::size_t Datapath::clear_mtu(std::size_t link_mtu, IpFamily family,
+                                Encapsulation encapsulation) {
   // RFC 4303 section 2: what is sealed (payload, padding, two octets of trailer) is a multiple
   // of four; header, IV and ICV come on top.
   static constexpr std::size_t around = 8 + 8 + 16;
   static constexpr std::size_t trailer = 2;
   const std::size_t ip = family == IpFamily::V4 ? Ipv4Header::length : Ipv6Header::length;
-  const std::size_t sealed = (link_mtu - ip - around) / 4 * 4;
+  const std::size_t udp = encapsulation == Encapsulation::Udp ? UdpEncapsulation::overhead : 0;
+  const std::size_t sealed = (link_mtu - ip - udp - around) / 4 * 4;
   return ip + sealed - trailer;
 }
 
@@ -101,6 +118,7 @@ void Datapath::seal_and_emit(SaPair& sa, Packet packet, const IpDatagram& datagr
     return drop(sealed.error().code == Errc::Exhausted ? DropReason::SequenceExhausted
                                                        : DropReason::Malformed);
   }
+  if (!encapsulate(packet, sa.peer, now)) return;
   note_sent(sa.peer, now);
   if (!credit_.empty()) {
     if (auto* claim = credit_.claim_of(sa.peer, datagram.destination)) {
@@ -174,6 +192,32 @@ void Datapath::forget(PeerId peer) {
   if (peer.value < traffic_.size()) traffic_[peer.value] = Traffic{};
 }
 
+// False: dropped. A piece of a UDP datagram would find no way through many a NAT and would not be
+// taken by the peer, so nothing larger than the link is sent.
+bool Datapath::encapsulate(Packet& packet, PeerId peer, Instant now) {
+  const PeerLocation* location = tables_.directory.location_of(peer);
+  if (location == nullptr || location->encapsulation == Encapsulation::None) return true;
+  const Status wrapped =
+      UdpEncapsulation::wrap(packet, UdpEncapsulation::port, location->remote.port);
+  if (!wrapped || packet.size() > link_mtu_) {
+    drop(DropReason::TooBig);
+    return false;
+  }
+  keepalive_.handle_sent(peer, now);
+  return true;
+}
+
+void Datapath::keep_mapping(PeerId peer, const Path& path, Instant now) {
+  keepalive_.handle_mapping(peer, path, now);
+}
+
+void Datapath::send_keepalives() {
+  while (const auto due = keepalive_.poll()) {
+    emit(make_udp(due->path.local, due->path.remote, UdpEncapsulation::keepalive),
+         due->path.local.address, due->path.remote.address);
+  }
+}
+
 // A connection of the stack gets its row; what belongs to none (a reset, an echo) needs none.
 void Datapath::adopt(const FiveTuple& flow, PeerId peer) {
   ConnectionTable& connections = tables_.stack.connections();
@@ -204,6 +248,12 @@ void Datapath::emit_wrapped(Packet packet, const IpAddress& outer_source,
 }
 
 void Datapath::send_ike(const Path& path, Bytes message) {
+  ByteString marked;
+  if (path.local.port == UdpEncapsulation::port) {
+    marked.assign(UdpEncapsulation::non_esp_marker.begin(), UdpEncapsulation::non_esp_marker.end());
+    marked.insert(marked.end(), message.begin(), message.end());
+    message = marked;
+  }
   Packet packet = make_udp(path.local, path.remote, message);
   if (path.outer) {
     emit_wrapped(std::move(packet), path.outer->local, path.outer->remote);
@@ -282,6 +332,15 @@ void Datapath::inbound_tunnelled(Packet packet, Instant now) {
     expected = sa != nullptr && can_move_(sa->peer);
   } else if (is_control(*datagram)) {
     expected = known_control_(datagram->destination_port, payload.subspan(UdpHeader::length));
+  } else if (is_in_udp(*datagram)) {
+    const Bytes inside = udp_payload_of(inner.bytes(), *datagram);
+    const auto content = UdpEncapsulation::content_of(inside);
+    if (content && *content == UdpEncapsulation::Content::Ike) {
+      expected = known_control_(ike_port, inside.subspan(UdpEncapsulation::non_esp_marker.size()));
+    } else if (content && *content == UdpEncapsulation::Content::Esp) {
+      const SaPair* sa = tables_.sas.by_inbound(Spi{load_u32(inside, 0)});
+      expected = sa != nullptr && can_move_(sa->peer);
+    }
   }
   if (!expected) return drop(DropReason::TunnelRefused);
   const Path::Outer outer{unwrapped->outer_destination, unwrapped->outer_source};
@@ -290,9 +349,65 @@ void Datapath::inbound_tunnelled(Packet packet, Instant now) {
 
 void Datapath::inbound_datagram(Packet packet, const IpDatagram& datagram,
                                 const std::optional<Path::Outer>& outer, Instant now) {
-  if (datagram.protocol == IpProtocol::Esp) return inbound_esp(std::move(packet), datagram, now);
+  if (datagram.protocol == IpProtocol::Esp) {
+    const Path path{{datagram.destination, ike_port}, {datagram.source, ike_port}, outer};
+    return inbound_esp(std::move(packet), datagram, path, now);
+  }
+  if (is_in_udp(datagram)) return inbound_in_udp(std::move(packet), datagram, outer, now);
   if (is_control(datagram)) return inbound_ike(std::move(packet), datagram, outer);
   inbound_clear(std::move(packet), datagram, now);
+}
+
+void Datapath::inbound_in_udp(Packet packet, const IpDatagram& datagram,
+                              const std::optional<Path::Outer>& outer, Instant now) {
+  const Bytes payload = udp_payload_of(packet.bytes(), datagram);
+  const auto content = UdpEncapsulation::content_of(payload);
+  if (!content) return drop(DropReason::UdpMalformed);
+  const Path path{{datagram.destination, datagram.destination_port},
+                  {datagram.source, datagram.source_port},
+                  outer,
+                  Encapsulation::Udp};
+  switch (*content) {
+    case UdpEncapsulation::Content::Keepalive: return drop(DropReason::NatKeepalive);
+    case UdpEncapsulation::Content::Ike: {
+      if (!transport_checksum_ok(packet.bytes(), datagram)) return drop(DropReason::IkeMalformed);
+      const std::size_t before = UdpHeader::length + UdpEncapsulation::non_esp_marker.size();
+      const std::size_t size = payload.size() - UdpEncapsulation::non_esp_marker.size();
+      outputs_.push(IkeReceived{path, std::move(packet), datagram.header_length + before, size});
+      return;
+    }
+    case UdpEncapsulation::Content::Esp: break;
+  }
+  if (!UdpEncapsulation::unwrap(packet, datagram)) return drop(DropReason::UdpMalformed);
+  const auto esp = IpDatagram::parse(packet.bytes());
+  if (!esp) return drop(DropReason::UdpMalformed);
+  inbound_esp(std::move(packet), *esp, path, now);
+}
+
+// Every answer to "where does it come from" is the sender's word until somebody asks back.
+void Datapath::note_source(PeerId peer, const Path& path, Instant now) {
+  const PeerLocation* location = tables_.directory.location_of(peer);
+  if (location == nullptr || path.outer) return;
+  const bool ports_count =
+      path.encapsulation == Encapsulation::Udp && location->encapsulation == Encapsulation::Udp;
+  if (path.remote.address == location->remote.address &&
+      (!ports_count || path.remote.port == location->remote.port)) {
+    return;
+  }
+  const auto [last, first] = sighted_.try_emplace(peer, now);
+  if (!first && now - last->second < least_between_sightings) return;
+  last->second = now;
+  outputs_.push(PeerSeenElsewhere{peer, path});
+}
+
+// Both ends of a connection learn from a SYN how large a segment may be: in UDP 8 octets less.
+void Datapath::lower_mss_of(Packet& packet, const IpDatagram& datagram, PeerId peer) const {
+  const PeerLocation* location = tables_.directory.location_of(peer);
+  if (location == nullptr || location->encapsulation == Encapsulation::None) return;
+  const IpFamily family = datagram.source.family();
+  const std::size_t ip = family == IpFamily::V4 ? Ipv4Header::length : Ipv6Header::length;
+  const std::size_t most = clear_mtu(link_mtu_, family, location->encapsulation);
+  lower_mss(packet.bytes(), datagram, static_cast<std::uint16_t>(most - ip - TcpHeader::length));
 }
 
 void Datapath::inbound_ike(Packet packet, const IpDatagram& datagram,
@@ -307,7 +422,8 @@ void Datapath::inbound_ike(Packet packet, const IpDatagram& datagram,
                             udp_length - UdpHeader::length});
 }
 
-void Datapath::inbound_esp(Packet packet, const IpDatagram& datagram, Instant now) {
+void Datapath::inbound_esp(Packet packet, const IpDatagram& datagram, const Path& path,
+                           Instant now) {
   if (datagram.payload_length() < EspHeader::length) return drop(DropReason::EspMalformed);
   SaPair* sa = tables_.sas.by_inbound(Spi{load_u32(packet.bytes(), datagram.header_length)});
   if (sa == nullptr) return drop(DropReason::UnknownSpi);
@@ -317,9 +433,12 @@ void Datapath::inbound_esp(Packet packet, const IpDatagram& datagram, Instant no
   note_heard(peer, now);
   auto clear = IpDatagram::parse(packet.bytes());
   if (!clear) return drop(DropReason::EspMalformed);
+  lower_mss_of(packet, *clear, peer);
 
   const FiveTuple observed = clear->inbound_flow();
   const auto flow = tables_.filters.admit(peer, observed, now);
+  // What the grace of a move admits is no news.
+  if (!flow || *flow == observed) note_source(peer, path, now);
   if (!flow) {
     // No row yet: the first packet of a connection, from where the peer is, if policy allows.
     // A flow that has a row is another peer's, who may live at the same address: an authentic
@@ -365,12 +484,15 @@ void Datapath::inbound_clear(Packet packet, const IpDatagram& datagram, Instant 
 // --- time -------------------------------------------------------------------------------------
 
 std::optional<Deadline> Datapath::next_deadline() const {
-  return earliest(waiting_.next_deadline(), reassembler_.next_deadline());
+  return earliest(earliest(waiting_.next_deadline(), reassembler_.next_deadline()),
+                  keepalive_.next_deadline());
 }
 
 void Datapath::handle_timeout(Instant now) {
   drops_.count(DropReason::WaitingExpired, waiting_.handle_timeout(now));
   reassembler_.handle_timeout(now);
+  keepalive_.handle_timeout(now);
+  send_keepalives();
 }
 
 }  // namespace godwit

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "apps/node/drop_reason.hpp"
+#include "apps/node/nat_keepalive.hpp"
 #include "apps/node/path_credit.hpp"
 #include "apps/node/peer_directory.hpp"
 #include "apps/node/waiting_room.hpp"
@@ -50,7 +51,13 @@ class Datapath {
   struct TrafficSent {
     PeerId peer;
   };
-  using Output = std::variant<IkeReceived, SaWanted, FlowOpened, TrafficSent>;
+  // ESP is authentic and fresh, but came from where the peer is not known to be. It moves nothing;
+  // at most it is a reason to ask there. At most one in `least_between_sightings` for each peer.
+  struct PeerSeenElsewhere {
+    PeerId peer;
+    Path path;
+  };
+  using Output = std::variant<IkeReceived, SaWanted, FlowOpened, TrafficSent, PeerSeenElsewhere>;
 
   struct Tables {
     const PolicyTable& policy;
@@ -67,13 +74,17 @@ class Datapath {
 
   // `control_port`: of a control channel that has one of its own beside IKE's.
   Datapath(Tables tables, std::size_t link_mtu, KnownControl known_control, CanMove can_move,
-           std::optional<std::uint16_t> control_port);
+           std::optional<std::uint16_t> control_port, Duration keepalive);
 
   // --- inputs
   void outbound(Packet clear, Instant now);
   void inbound(Packet packet, Instant now);
   // An IKE message of ours: by its path's tunnel if it names one, else as the routes say.
+  // On port 4500 behind the non-ESP marker.
   void send_ike(const Path& path, Bytes message);
+  // The path to a peer stands, or changed: its mapping in a NAT in front of us is kept alive.
+  void keep_mapping(PeerId peer, const Path& path, Instant now);
+  void forget_mapping(PeerId peer) { keepalive_.handle_no_mapping(peer); }
   // An SA of this peer stands: what waited goes out.
   void release_waiting(PeerId peer, Instant now);
   void drop_waiting(PeerId peer);
@@ -109,7 +120,9 @@ class Datapath {
   static constexpr std::uint16_t ike_port = 500;  // RFC 7296 section 2
 
   // What a clear datagram may measure on a link of `link_mtu`, so that sealed it still fits.
-  static std::size_t clear_mtu(std::size_t link_mtu, IpFamily family);
+  static std::size_t clear_mtu(std::size_t link_mtu, IpFamily family,
+                               Encapsulation encapsulation = Encapsulation::None);
+  static constexpr Duration least_between_sightings = std::chrono::seconds{1};
 
  private:
   void drop(DropReason reason) { drops_.count(reason); }
@@ -122,6 +135,8 @@ class Datapath {
   void note_heard(PeerId peer, Instant now);
   bool is_control(const IpDatagram& datagram) const;
   bool is_for_us(const IpDatagram& datagram, Instant now) const;
+  bool encapsulate(Packet& packet, PeerId peer, Instant now);
+  void lower_mss_of(Packet& packet, const IpDatagram& datagram, PeerId peer) const;
   void protect(PeerId peer, EspSuite suite, Packet packet, const IpDatagram& datagram, Instant now);
   void adopt(const FiveTuple& flow, PeerId peer);
 
@@ -129,9 +144,13 @@ class Datapath {
   void inbound_tunnelled(Packet packet, Instant now);
   void inbound_datagram(Packet packet, const IpDatagram& datagram,
                         const std::optional<Path::Outer>& outer, Instant now);
-  void inbound_esp(Packet packet, const IpDatagram& datagram, Instant now);
+  void inbound_in_udp(Packet packet, const IpDatagram& datagram,
+                      const std::optional<Path::Outer>& outer, Instant now);
+  void inbound_esp(Packet packet, const IpDatagram& datagram, const Path& path, Instant now);
   void inbound_ike(Packet packet, const IpDatagram& datagram,
                    const std::optional<Path::Outer>& outer);
+  void note_source(PeerId peer, const Path& path, Instant now);
+  void send_keepalives();
   void inbound_clear(Packet packet, const IpDatagram& datagram, Instant now);
 
   Tables tables_;
@@ -152,6 +171,8 @@ class Datapath {
   std::uint64_t received_ = 0;
   std::uint64_t sent_ = 0;
   std::uint32_t next_identification_ = 0;
+  NatKeepalive keepalive_;
+  std::unordered_map<PeerId, Instant> sighted_;
 };
 
 }  // namespace godwit

@@ -26,6 +26,9 @@ enum class DropReason : std::uint8_t {
   WaitingExpired,     // the SA they waited for did not come
   SequenceExhausted,  // the SA has used up its numbers
   PathUnproven,       // the peer has not shown that it is where it says, and the credit is used up
+  TooBig,             // in UDP it is larger than the link carries, and is not cut (RFC 3948)
+  UdpMalformed,       // on UDP port 4500: neither a keepalive, IKE nor ESP
+  NatKeepalive,       // it has done its work in the NAT
   IkeMalformed,
 };
 inline constexpr std::size_t drop_reason_count =
@@ -51,6 +54,9 @@ constexpr std::string_view to_string(DropReason reason) {
     case DropReason::WaitingExpired: return "waiting_expired";
     case DropReason::SequenceExhausted: return "sequence_exhausted";
     case DropReason::PathUnproven: return "path_unproven";
+    case DropReason::TooBig: return "too_big";
+    case DropReason::UdpMalformed: return "udp_malformed";
+    case DropReason::NatKeepalive: return "nat_keepalive";
     case DropReason::IkeMalformed: return "ike_malformed";
   }
   return "unknown";

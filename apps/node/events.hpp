@@ -59,6 +59,10 @@ struct PathProvenEvent {  // the peer has shown that it is there (B5)
 struct PathDownEvent {  // nothing gets through; what is under way is held until something does
   PeerId peer;
 };
+struct PeerObserved {  // an authentic packet came from where the peer is not known to be
+  PeerId peer;
+  Path path;
+};
 struct PeerLostEvent {
   PeerId peer;
   std::string reason;
@@ -79,8 +83,8 @@ struct ConnectionClosedEvent {
 using EventDetail =
     std::variant<AddressAppeared, AddressDeprecatedEvent, AddressGone, PeerConnecting,
                  PeerConnected, PeerFailed, MoveAnnounced, PeerMigrated, FirstByteAfterMove,
-                 PathProvenEvent, PathDownEvent, PeerLostEvent, ProblemReported, ConnectionOpened,
-                 ConnectionClosedEvent>;
+                 PathProvenEvent, PathDownEvent, PeerObserved, PeerLostEvent, ProblemReported,
+                 ConnectionOpened, ConnectionClosedEvent>;
 
 struct Event {
   Instant at;

@@ -1,6 +1,8 @@
 #include "apps/node/ike_channel.hpp"
 
-#include <algorithm>
+#include <utility>
+
+#include "ipsec/esp/udp_encapsulation.hpp"
 
 namespace godwit {
 namespace {
@@ -106,6 +108,9 @@ std::optional<Path> IkeChannel::path_for(PeerId peer, const MobilityService::Way
   } else {
     path->local.address = local;
     path->remote.address = remote;
+    if (path->encapsulation == Encapsulation::None && nats_ == Translation::Allowed) {
+      path->local.port = path->remote.port = UdpEncapsulation::port;
+    }
   }
   return path;
 }

@@ -12,7 +12,8 @@ namespace godwit {
 class IkeChannel final : public ControlChannel {
  public:
   // `ike` is lent for the channel's life; its owner polls it, and hands over what concerns notices.
-  explicit IkeChannel(ike::IkeEndpoint& ike) : ike_{ike} {}
+  // Off the beaten way what is sent goes to port 4500 if `nats` may be there: it passes them.
+  IkeChannel(ike::IkeEndpoint& ike, Translation nats) : ike_{ike}, nats_{nats} {}
 
   // False: there is no notice in it, and it is answered with nothing.
   bool handle(const ike::RequestReceived& request, Instant now);
@@ -34,6 +35,7 @@ class IkeChannel final : public ControlChannel {
   std::optional<Path> path_for(PeerId peer, const MobilityService::Way& way) const;
 
   ike::IkeEndpoint& ike_;
+  Translation nats_;
   std::map<NoticeId, ike::ExchangeId> exchanges_;  // that are not answered yet
   std::map<ike::ExchangeId, NoticeId> notices_;    // the other way round
   OutputQueue<Output> outputs_;

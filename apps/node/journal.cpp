@@ -85,6 +85,11 @@ class EventFields {
     out_["address"] = to_string(event.address);
   }
   void operator()(const PathDownEvent& event) { peer("path_down", event.peer); }
+  void operator()(const PeerObserved& event) {
+    peer("peer_observed", event.peer);
+    out_["at"] = to_string(event.path.remote);
+    out_["encapsulation"] = std::string{to_string(event.path.encapsulation)};
+  }
   void operator()(const PeerLostEvent& event) {
     peer("peer_lost", event.peer);
     out_["reason"] = event.reason;
@@ -135,21 +140,23 @@ bool is_one_word(const std::string& text) {
 }
 
 Fields fields_of(const PeerStatus& peer) {
-  return {{"peer", peer.name},
-          {"state", peer.state},
-          {"can_move", peer.can_move},
-          {"local", text_or_null(peer.local)},
-          {"remote", text_or_null(peer.remote)},
-          {"spi_in", text_or_null(peer.inbound)},
-          {"spi_out", text_or_null(peer.outbound)},
-          {"rtt_ms", milliseconds_or_null(peer.rtt)},
-          {"packets_in", peer.packets_in},
-          {"packets_out", peer.packets_out},
-          {"bytes_in", peer.bytes_in},
-          {"bytes_out", peer.bytes_out},
-          {"moves", peer.moves},
-          {"path_proven", peer.path_proven},
-          {"path_down", peer.path_down}};
+  Fields fields{{"peer", peer.name},
+                {"state", peer.state},
+                {"can_move", peer.can_move},
+                {"local", text_or_null(peer.local)},
+                {"remote", text_or_null(peer.remote)},
+                {"spi_in", text_or_null(peer.inbound)},
+                {"spi_out", text_or_null(peer.outbound)},
+                {"rtt_ms", milliseconds_or_null(peer.rtt)},
+                {"packets_in", peer.packets_in},
+                {"packets_out", peer.packets_out},
+                {"bytes_in", peer.bytes_in},
+                {"bytes_out", peer.bytes_out},
+                {"moves", peer.moves},
+                {"path_proven", peer.path_proven},
+                {"path_down", peer.path_down}};
+  if (peer.udp_port) fields["udp_port"] = *peer.udp_port;
+  return fields;
 }
 
 Fields fields_of(const ConnectionStatusRow& row) {

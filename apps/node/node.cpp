@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ipsec/crypto/prf.hpp"
+#include "ipsec/esp/udp_encapsulation.hpp"
 
 namespace godwit {
 namespace {
@@ -60,6 +61,12 @@ std::vector<ike::IkePeer> ike_peers_of(const std::vector<PeerConfig>& peers, Esp
   return out;
 }
 
+ike::IkeConfig ike_config_of(const Config& config) {
+  ike::IkeConfig out;
+  out.nat_traversal = config.nat.encapsulation;
+  return out;
+}
+
 MobilityTimes mobility_times_of(const MobilityConfig& config) {
   MobilityTimes times;
   times.retry.floor = config.first_retry_floor;
@@ -68,10 +75,17 @@ MobilityTimes mobility_times_of(const MobilityConfig& config) {
   return times;
 }
 
-PeerPreferences preferences_of(const PeerConfig& peer, const MobilityConfig& mobility) {
+// Where ESP may not stand in UDP, no NAT can be on the way.
+Translation translation_of(const Config& config) {
+  return config.nat.encapsulation == ike::NatTraversal::Never ? Translation::Refused
+                                                              : config.mobility.translation;
+}
+
+PeerPreferences preferences_of(const PeerConfig& peer, const Config& config) {
+  const MobilityConfig& mobility = config.mobility;
   return PeerPreferences{.hold_time = peer.hold_time.value_or(mobility.hold_time),
                          .way = mobility.control_way,
-                         .translation = mobility.translation,
+                         .translation = translation_of(config),
                          .tells_addresses = mobility.share_addresses};
 }
 
@@ -95,8 +109,8 @@ Node::Node(const Config& config, const Ed25519PrivateKey* identity, Rng& rng, In
           HoldTimes{.hold_time = longest_hold(config), .timed_wait = config.mobility.timed_wait}},
       stack_{rng, LwipConfig{.isn_hash = make_isn_hash(rng)}},
       ike_{ike::IkeIdentity{config.name, identity},
-           ike_peers_of(config.peers, weakest_suite_of(config.policy)), rng},
-      ike_channel_{ike_},
+           ike_peers_of(config.peers, weakest_suite_of(config.policy)), rng, ike_config_of(config)},
+      ike_channel_{ike_, translation_of(config)},
       channel_{channel != nullptr ? *channel : ike_channel_},
       mobility_{rng, mobility_times_of(config.mobility)},
       datapath_{{policy_, filters_, sas_, routes_, directory_, stack_},
@@ -105,12 +119,13 @@ Node::Node(const Config& config, const Ed25519PrivateKey* identity, Rng& rng, In
                   return port == Datapath::ike_port ? ike_.knows(message) : channel_.knows(message);
                 },
                 [this](PeerId peer) { return peer_of(peer).can_move; },
-                channel_.port()} {
+                channel_.port(),
+                config.nat.keepalive} {
   for (std::size_t i = 0; i < config.peers.size(); ++i) {
     const PeerId id{static_cast<std::uint32_t>(i)};
     peers_.push_back(Peer{.id = id, .config = config.peers[i]});
     for (const IpAddress& address : config.peers[i].addresses) directory_.expect(id, address);
-    mobility_.set_preferences(id, preferences_of(config.peers[i], config.mobility));
+    mobility_.set_preferences(id, preferences_of(config.peers[i], config));
   }
 }
 
@@ -327,7 +342,10 @@ void Node::apply(const MobilityService::Rewrite& rewrite, Instant now) {
   }
   ike_.rewrite(peer, change);
   if (&channel_ != &ike_channel_) channel_.rewrite(peer, change);
-  if (change.side == Side::Remote) directory_.is_at(peer, change.to);
+  if (change.side == Side::Remote && !ike_.path_of(peer)) {
+    directory_.is_at(peer, PeerLocation{{change.to, Datapath::ike_port}});
+  }
+  follow_path(peer, now);
   if (old_path == OldPath::Gone) connections.retransmit_now(peer);
   if (change.from == change.to) return;  // nothing moved; what waited goes on
   ++peer_of(peer).moves;
@@ -341,6 +359,24 @@ void Node::apply(const MobilityService::Rewrite& rewrite, Instant now) {
     }
   }
   publish(migrated, now);
+}
+
+void Node::carry_out(const MobilityService::NewPath& found, Instant now) {
+  auto path = ike_.path_of(found.peer);
+  if (!path) return;
+  const bool in_udp = found.encapsulation == Encapsulation::Udp;
+  const std::uint16_t port = in_udp ? UdpEncapsulation::port : Datapath::ike_port;
+  path->local.port = port;
+  if (!found.remote) {
+    peer_of(found.peer).behind_nat = true;
+    if (path->encapsulation != Encapsulation::Udp) path->remote.port = port;
+  } else {
+    path->remote = *found.remote;
+    if (!in_udp || found.remote->port == 0) path->remote.port = port;
+  }
+  path->encapsulation = found.encapsulation;
+  ike_.move_to(found.peer, *path);
+  follow_path(found.peer, now);
 }
 
 void Node::carry_out(const MobilityService::PathUnproven& claim, Instant now) {
@@ -448,10 +484,11 @@ void Node::carry_out(ike::ChildSaReady& ready, Instant now) {
   peer.connecting.reset();
   filters_.rebind(peer.id, ready.inbound);
   if (path) {
-    directory_.is_at(peer.id, path->remote.address);
+    peer.behind_nat = false;
     channel_.begin(peer.id, *path);
     mobility_.add_peer(peer.id, path->local.address, path->remote.address, peer.can_move, now);
     mobility_.set_associations(peer.id, {ready.inbound});
+    follow_path(peer.id, now);
     tell_round_trip(peer.id);
     publish(PeerConnected{peer.id, *path, ready.inbound, ready.outbound}, now);
   }
@@ -475,6 +512,33 @@ void Node::carry_out(ike::ResponseReceived& response, Instant now) {
 void Node::carry_out(ike::RequestFailed& failed, Instant now) {
   ike_channel_.handle(failed);
   settle_channel(now);
+}
+
+void Node::follow_path(PeerId peer, Instant now) {
+  const auto path = ike_.path_of(peer);
+  const auto nat = ike_.nat_of(peer);
+  if (!path || !nat) return;
+  directory_.is_at(peer, PeerLocation{path->remote, path->encapsulation});
+  const bool in_udp = path->encapsulation == Encapsulation::Udp;
+  const bool behind_nat = nat->here || peer_of(peer).behind_nat;
+  stack_.connections().reserve(peer, in_udp ? UdpEncapsulation::overhead : 0);
+  mobility_.set_encapsulation(peer, path->encapsulation, behind_nat, now);
+  if (in_udp && behind_nat) {
+    datapath_.keep_mapping(peer, *path, now);
+  } else {
+    datapath_.forget_mapping(peer);
+  }
+}
+
+void Node::carry_out(ike::PeerSeenElsewhere& seen, Instant now) {
+  publish(PeerObserved{seen.peer, seen.path}, now);
+  if (!seen.followed) return;
+  const auto before = directory_.present_address_of(seen.peer);
+  if (before && *before != seen.path.remote.address) {
+    const AddressRewrite change{Side::Remote, *before, seen.path.remote.address};
+    return apply({seen.peer, change, OldPath::Gone}, now);
+  }
+  follow_path(seen.peer, now);
 }
 
 void Node::carry_out(ike::SessionClosed& closed, Instant now) {
@@ -507,6 +571,8 @@ void Node::end_peer(PeerId id, Instant now) {
   channel_.forget(id);
   sas_.erase_all(id);
   directory_.left(id);
+  datapath_.forget_mapping(id);
+  stack_.connections().reserve(id, 0);
 }
 
 // --- stack and data path ----------------------------------------------------------------------
@@ -571,6 +637,10 @@ void Node::carry_out(Datapath::FlowOpened& opened, Instant now) {
 void Node::carry_out(Datapath::TrafficSent& sent, Instant now) {
   mobility_.handle_sent(sent.peer, now);
   if (!mobility_.is_watching(sent.peer)) datapath_.unwatch(sent.peer);
+}
+
+void Node::carry_out(Datapath::PeerSeenElsewhere& seen, Instant now) {
+  publish(PeerObserved{seen.peer, seen.path}, now);
 }
 
 std::optional<Deadline> Node::next_deadline() const {

@@ -110,6 +110,7 @@ class Node {
       EspSuite suite;
     };
     std::optional<Attempt> connecting{};
+    bool behind_nat = false;  // on our side, as the peer has seen it since the session began
     unsigned moves = 0;
     std::size_t next_address = 0;  // of config.addresses, the next to be tried
   };
@@ -132,6 +133,7 @@ class Node {
   void carry_out(const MobilityService::AddTunnel& tunnel, Instant now);
   void carry_out(const MobilityService::RemoveTunnel& tunnel, Instant now);
   void carry_out(const MobilityService::Rewrite& rewrite, Instant now);
+  void carry_out(const MobilityService::NewPath& path, Instant now);
   void carry_out(const MobilityService::PathUnproven& claim, Instant now);
   void carry_out(const MobilityService::PathProven& proven, Instant now);
   void carry_out(const MobilityService::PathDown& down, Instant now);
@@ -158,7 +160,10 @@ class Node {
   void carry_out(ike::RequestReceived& request, Instant now);
   void carry_out(ike::ResponseReceived& response, Instant now);
   void carry_out(ike::RequestFailed& failed, Instant now);
+  void carry_out(ike::PeerSeenElsewhere& seen, Instant now);
   void carry_out(ike::SessionClosed& closed, Instant now);
+  // Everybody who has to know learns where the peer's session is, and what it is sent in.
+  void follow_path(PeerId peer, Instant now);
   void start_session(Peer& peer, const Peer::Attempt& attempt, Instant now);
   void tell_round_trip(PeerId peer);
   void end_peer(PeerId id, Instant now);
@@ -169,6 +174,7 @@ class Node {
   void carry_out(Datapath::SaWanted& wanted, Instant now);
   void carry_out(Datapath::FlowOpened& opened, Instant now);
   void carry_out(Datapath::TrafficSent& sent, Instant now);
+  void carry_out(Datapath::PeerSeenElsewhere& seen, Instant now);
 
   // Where a connection to there starts, if policy lets it.
   Result<IpAddress> local_for(IpProtocol protocol, const Endpoint& remote) const;

@@ -10,10 +10,17 @@
 #include <unordered_map>
 #include <vector>
 
+#include "stack/core/endpoint.hpp"
 #include "stack/core/ids.hpp"
-#include "stack/core/ip_address.hpp"
 
 namespace godwit {
+
+// Where what is sent to a peer goes: the port counts for IKE, and for ESP that stands in UDP.
+struct PeerLocation {
+  Endpoint remote;
+  Encapsulation encapsulation = Encapsulation::None;
+  friend bool operator==(const PeerLocation&, const PeerLocation&) = default;
+};
 
 class PeerDirectory {
  public:
@@ -22,19 +29,20 @@ class PeerDirectory {
     if (expected_.emplace(address, peer).second) expected_of_[peer].push_back(address);
   }
 
-  void is_at(PeerId peer, const IpAddress& address) {
-    if (present_address_of(peer) == address) return;
-    left(peer);
-    present_[address].push_back(peer);
-    address_of_.insert_or_assign(peer, address);
+  void is_at(PeerId peer, const PeerLocation& location) {
+    if (present_address_of(peer) != location.remote.address) {
+      left(peer);
+      present_[location.remote.address].push_back(peer);
+    }
+    location_of_.insert_or_assign(peer, location);
   }
   void left(PeerId peer) {
-    const auto at = address_of_.find(peer);
-    if (at == address_of_.end()) return;
-    const auto here = present_.find(at->second);
+    const auto at = location_of_.find(peer);
+    if (at == location_of_.end()) return;
+    const auto here = present_.find(at->second.remote.address);
     std::erase(here->second, peer);
     if (here->second.empty()) present_.erase(here);
-    address_of_.erase(at);
+    location_of_.erase(at);
   }
 
   // Whom a new connection to this address is for.
@@ -45,10 +53,14 @@ class PeerDirectory {
     }
     return std::nullopt;
   }
+  // Null: no session stands.
+  const PeerLocation* location_of(PeerId peer) const {
+    const auto found = location_of_.find(peer);
+    return found == location_of_.end() ? nullptr : &found->second;
+  }
   std::optional<IpAddress> present_address_of(PeerId peer) const {
-    const auto found = address_of_.find(peer);
-    if (found == address_of_.end()) return std::nullopt;
-    return found->second;
+    const PeerLocation* location = location_of(peer);
+    return location ? std::optional{location->remote.address} : std::nullopt;
   }
   // As the configuration names them; a policy written with these means the peer.
   const std::vector<IpAddress>& expected_of(PeerId peer) const {
@@ -61,7 +73,7 @@ class PeerDirectory {
   std::unordered_map<IpAddress, PeerId> expected_;
   std::unordered_map<PeerId, std::vector<IpAddress>> expected_of_;
   std::unordered_map<IpAddress, std::vector<PeerId>> present_;  // never empty, the first counts
-  std::unordered_map<PeerId, IpAddress> address_of_;
+  std::unordered_map<PeerId, PeerLocation> location_of_;
 };
 
 }  // namespace godwit

@@ -70,6 +70,7 @@ NodeStatus Node::status(Instant now) const {
     if (const auto path = ike_.path_of(peer.id)) {
       row.local = path->local.address;
       row.remote = path->remote.address;
+      if (path->encapsulation == Encapsulation::Udp) row.udp_port = path->remote.port;
     }
     if (const auto rtt = ike_.rtt_of(peer.id)) row.rtt = rtt->smoothed;
     if (const MobilePeer* known = mobility_.peers().find(peer.id)) {

@@ -27,6 +27,7 @@ struct PeerStatus {
   bool can_move = false;
   std::optional<IpAddress> local{};
   std::optional<IpAddress> remote{};
+  std::optional<std::uint16_t> udp_port{};  // of the peer, where ESP travels in UDP
   std::optional<Spi> inbound{};
   std::optional<Spi> outbound{};
   std::optional<Duration> rtt{};

@@ -88,11 +88,12 @@ std::string peers_text(const NodeStatus& status) {
   std::vector<Row> rows{
       {"peer", "state", "moves", "local", "remote", "RTT", "SPI in", "SPI out", "in", "out"}};
   for (const PeerStatus& peer : status.peers) {
-    rows.push_back({peer.name, peer.state,
-                    std::to_string(peer.moves) + (peer.can_move ? "" : " (cannot move)"),
-                    or_dash(peer.local), or_dash(peer.remote), milliseconds_text(peer.rtt),
-                    or_dash(peer.inbound), or_dash(peer.outbound), size_text(peer.bytes_in),
-                    size_text(peer.bytes_out)});
+    rows.push_back(
+        {peer.name, peer.state,
+         std::to_string(peer.moves) + (peer.can_move ? "" : " (cannot move)"), or_dash(peer.local),
+         or_dash(peer.remote) + (peer.udp_port ? " udp " + std::to_string(*peer.udp_port) : ""),
+         milliseconds_text(peer.rtt), or_dash(peer.inbound), or_dash(peer.outbound),
+         size_text(peer.bytes_in), size_text(peer.bytes_out)});
   }
   return table("Peers", rows);
 }

@@ -107,6 +107,11 @@ void IkeEndpoint::State::on(SessionEntry&, ResponseReceived& output, Instant) {
 }
 void IkeEndpoint::State::on(SessionEntry&, RequestFailed& output, Instant) { outputs.push(output); }
 
+// Of the session in use alone: a path of a session on its way out is not the peer's.
+void IkeEndpoint::State::on(SessionEntry& entry, PeerSeenElsewhere& output, Instant) {
+  if (peers[output.peer].used == &entry) outputs.push(std::move(output));
+}
+
 void IkeEndpoint::State::on(SessionEntry& entry, IkeSession::Confirmed&, Instant now) {
   PeerSessions& all = peers[*entry->peer()];
   if (all.used != &entry) return;
@@ -206,7 +211,7 @@ void IkeEndpoint::State::use(SessionEntry& entry, IkeSession::Established& outpu
   std::erase(all.others, &entry);
   all.used = &entry;
   outputs.push(PeerAuthenticated{peer, entry->path(), entry->can_move(), std::move(output.mobility),
-                                 entry->role() == Role::Initiator});
+                                 entry->role() == Role::Initiator, entry->nat()});
   announce_child(entry, output.child, ChildSaUse::SendAndReceive);
 }
 

@@ -92,6 +92,12 @@ void IkeEndpoint::rewrite(PeerId peer, const AddressRewrite& change) {
   }
 }
 
+void IkeEndpoint::move_to(PeerId peer, const Path& path) {
+  for (auto& [spi, entry] : state_->sessions) {
+    if (entry->peer() == peer) entry->move_to(path);
+  }
+}
+
 void IkeEndpoint::close(PeerId peer, Instant now) {
   for (auto& [spi, entry] : state_->sessions) {
     if (entry->peer() != peer) continue;
@@ -106,6 +112,11 @@ bool IkeEndpoint::is_established(PeerId peer) const { return state_->used(peer) 
 std::optional<Path> IkeEndpoint::path_of(PeerId peer) const {
   const IkeSession* session = state_->used(peer);
   return session ? std::optional{session->path()} : std::nullopt;
+}
+
+std::optional<Nat> IkeEndpoint::nat_of(PeerId peer) const {
+  const IkeSession* session = state_->used(peer);
+  return session ? std::optional{session->nat()} : std::nullopt;
 }
 
 std::optional<RoundTrip> IkeEndpoint::rtt_of(PeerId peer) const {
@@ -131,7 +142,7 @@ std::vector<IkeSessionStatus> IkeEndpoint::sessions() const {
                     : entry.established ? IkeSessionState::Closing
                                         : IkeSessionState::Connecting,
                     entry->role() == Role::Initiator, entry->can_move(), entry->path(),
-                    has_child ? std::optional{entry->inbound()} : std::nullopt,
+                    entry->nat(), has_child ? std::optional{entry->inbound()} : std::nullopt,
                     has_child ? std::optional{entry->outbound()} : std::nullopt, entry->rtt(),
                     entry->unanswered_requests()});
   }

@@ -53,11 +53,16 @@ class IkeEndpoint {
   // The host at this side of the peer's path has moved; keys, message ids, window stay (S12).
   void rewrite(PeerId peer, const AddressRewrite& change);
 
+  // All of it has changed, or may have: addresses, ports, and whether ESP stands in UDP.
+  void move_to(PeerId peer, const Path& path);
+
   // Tells the peer (Delete) and ends the session when it answers, or after a few seconds.
   void close(PeerId peer, Instant now);
 
   bool is_established(PeerId peer) const;
   std::optional<Path> path_of(PeerId peer) const;
+  // None: no session, or no NAT was looked for.
+  std::optional<Nat> nat_of(PeerId peer) const;
   std::optional<RoundTrip> rtt_of(PeerId peer) const;
   // Do the SPIs of this datagram name an established session? (Says nothing of who sent it.)
   bool knows(Bytes datagram) const;

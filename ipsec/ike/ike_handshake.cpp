@@ -1,6 +1,7 @@
 // IkeSession from its first message to the moment it is established.
 #include "ipsec/ike/ike_session.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -38,6 +39,18 @@ ByteString random_octets(Rng& rng, std::size_t count) {
   return octets;
 }
 
+// RFC 7296 section 2.23.1: the two sides know an address behind a NAT under different names. Where
+// one side names a single host there, it means the one that is seen.
+bool covers_seen(const std::vector<TrafficSelector>& selectors, const IpAddress& seen,
+                 bool translated) {
+  if (any_covers(selectors, seen)) return true;
+  return translated && !selectors.empty() &&
+         std::ranges::all_of(selectors, [&](const TrafficSelector& selector) {
+           return selector.covers(selector.first) && selector.first == selector.last &&
+                  selector.first == selectors.front().first;
+         });
+}
+
 }  // namespace
 
 std::unique_ptr<IkeSession> IkeSession::initiate(SessionContext& context, const IkePeer& peer,
@@ -56,14 +69,38 @@ void IkeSession::start(KeyExchangeMethod method, Instant now) {
     key_exchange_ = KeyExchange::generate(method, context_.rng);
   }
   requests_.start_again();
-  const SaInit init{offered_for_ike(), static_cast<std::uint16_t>(method),
-                    to_byte_string(key_exchange_->public_value()), nonces_.initiator, true};
-  init_request_ = init.write(header(ExchangeType::IkeSaInit, MessageKind::Request, 0), cookie_);
+  const IkeHeader first = header(ExchangeType::IkeSaInit, MessageKind::Request, 0);
+  const SaInit init{offered_for_ike(),
+                    static_cast<std::uint16_t>(method),
+                    to_byte_string(key_exchange_->public_value()),
+                    nonces_.initiator,
+                    true,
+                    own_nat_notifies(first)};
+  init_request_ = init.write(first, cookie_);
   send(path_, init_request_);
   requests_.add(ExchangeType::IkeSaInit, init_request_, std::nullopt, handshake_schedule, now);
 }
 
-void IkeSession::handle_init_response(const IkeHeader& header, Bytes datagram, Instant now) {
+// With SPIs as in the header of the message that will carry them.
+NatNotifies IkeSession::own_nat_notifies(const IkeHeader& header) const {
+  if (context_.config.nat_traversal == NatTraversal::Never) return {};
+  NatNotifies ours = NatNotifies::of(header, path_);
+  if (context_.config.nat_traversal == NatTraversal::Always) ours.pretend_nat(context_.rng);
+  return ours;
+}
+
+void IkeSession::heed_nat(const NatNotifies& theirs, const IkeHeader& header, const Path& path) {
+  traverses_nat_ = theirs.complete() && context_.config.nat_traversal != NatTraversal::Never;
+  if (traverses_nat_) nat_ = theirs.compare(header, path);
+}
+
+bool IkeSession::encapsulates() const {
+  return traverses_nat_ &&
+         (nat_.here || nat_.there || context_.config.nat_traversal == NatTraversal::Always);
+}
+
+void IkeSession::handle_init_response(const IkeHeader& header, Bytes datagram, const Path& path,
+                                      Instant now) {
   const auto payloads = parse_payloads(header.next_payload, datagram.subspan(IkeHeader::length));
   if (!payloads) return count(payloads.error());
   if (unknown_critical(*payloads)) return count(IkeDrop::Malformed);
@@ -93,6 +130,11 @@ void IkeSession::handle_init_response(const IkeHeader& header, Bytes datagram, I
   peer_spi_ = header.responder_spi;
   init_response_ = to_byte_string(datagram);
   nonces_.responder = init->nonce;
+  heed_nat(init->nat, header, path);
+  if (encapsulates()) {  // IKE_AUTH and everything after it
+    path_.local.port = path_.remote.port = nat_traversal_port;
+    path_.encapsulation = Encapsulation::Udp;
+  }
   derive_keys(secret->bytes());
   send_auth_request(*peer, *method, now);
 }
@@ -204,13 +246,15 @@ IkeSession::Reception IkeSession::receive(SessionContext& context, const IkeHead
   session->nonces_ = {init->nonce, random_octets(context.rng, nonce_length)};
   session->peer_takes_ed25519_ = init->takes_ed25519;
   session->init_request_ = to_byte_string(datagram);
+  session->heed_nat(init->nat, header, path);
+  const IkeHeader first = session->header(ExchangeType::IkeSaInit, MessageKind::Response, 0);
   const SaInit answer{{chosen->proposal},
                       method,
                       to_byte_string(own_share.public_value()),
                       session->nonces_.responder,
-                      true};
-  session->init_response_ =
-      answer.write(session->header(ExchangeType::IkeSaInit, MessageKind::Response, 0));
+                      true,
+                      session->traverses_nat_ ? session->own_nat_notifies(first) : NatNotifies{}};
+  session->init_response_ = answer.write(first);
   session->derive_keys(secret->bytes());
   session->ends_at_ = Deadline{now + half_open_lifetime, "IKE session half open"};
   session->end_reason_ = {Errc::NotFound, "the initiator never authenticated itself"};
@@ -252,7 +296,8 @@ void IkeSession::handle_auth_request(std::uint32_t message_id,
   }
 
   peer_ = peer->id;
-  path_ = {path.local, path.remote, std::nullopt};
+  const bool in_udp = encapsulates() && path.local.port == nat_traversal_port;
+  move_to({path.local, path.remote, {}, in_udp ? Encapsulation::Udp : Encapsulation::None});
   AuthContents response = own_contents(*peer, *method, init_response_, nonces_.initiator,
                                        keys_.prove_responder.bytes());
   response.error = agree_on_child(*request, *peer, path, response);
@@ -268,8 +313,8 @@ std::optional<NotifyType> IkeSession::agree_on_child(const AuthContents& request
                                                      AuthContents& response) {
   const auto chosen = choose_esp(request.proposals, peer.weakest_suite, inbound_);
   if (!chosen || !request.transport_mode) return NotifyType::NoProposalChosen;
-  if (!any_covers(request.initiator_selectors, path.remote.address) ||
-      !any_covers(request.responder_selectors, path.local.address)) {
+  if (!covers_seen(request.initiator_selectors, path.remote.address, nat_.there) ||
+      !covers_seen(request.responder_selectors, path.local.address, nat_.here)) {
     return NotifyType::TsUnacceptable;
   }
   child_ = chosen->agreement;
@@ -308,8 +353,8 @@ std::optional<Error> IkeSession::check_child(const AuthContents& response) {
   if (!response.transport_mode) {
     return Error{Errc::Unsupported, "the peer speaks tunnel mode only: set it to transport mode"};
   }
-  if (!any_covers(response.initiator_selectors, path_.local.address) ||
-      !any_covers(response.responder_selectors, path_.remote.address)) {
+  if (!covers_seen(response.initiator_selectors, path_.local.address, nat_.here) ||
+      !covers_seen(response.responder_selectors, path_.remote.address, nat_.there)) {
     return Error{Errc::Refused, "the peer does not protect all traffic between the two addresses"};
   }
   child_ = *agreement;

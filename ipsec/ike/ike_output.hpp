@@ -33,7 +33,14 @@ using RequestId = Id<struct RequestTag>;    // a request of the peer
 
 struct SendDatagram {
   Path path;
-  ByteString bytes;  // the UDP payload
+  ByteString bytes;  // the UDP payload; on port 4500 the owner puts the non-ESP marker in front
+};
+
+// Who stands behind an address translator, as IKE_SA_INIT told (RFC 7296 section 2.23).
+struct Nat {
+  bool here = false;
+  bool there = false;
+  friend bool operator==(const Nat&, const Nat&) = default;
 };
 
 // A session with the peer is established and is the one to be used. Comes before the session's
@@ -44,6 +51,16 @@ struct PeerAuthenticated {
   bool can_move;        // both sides showed the vendor ID and N(MOBILITY_SUPPORTED)
   ByteString mobility;  // the body of the peer's MOBILITY_SUPPORTED
   bool initiator;       // we began
+  Nat nat;
+};
+
+// A message that is authentic, and no repetition, came by another path than the session's. For a
+// peer that can move this is news and no more: only an announcement or a probe moves it. Any other
+// peer behind a NAT is followed (RFC 7296 section 2.23): the session's path is this one already.
+struct PeerSeenElsewhere {
+  PeerId peer;
+  Path path;
+  bool followed;
 };
 
 // Both peers began at the same time and one pair is too many: what still comes on the pair that
@@ -95,8 +112,9 @@ struct SessionClosed {
   Error reason;
 };
 
-using IkeOutput = std::variant<SendDatagram, PeerAuthenticated, ChildSaReady, ChildSaClosed,
-                               RequestReceived, ResponseReceived, RequestFailed, SessionClosed>;
+using IkeOutput =
+    std::variant<SendDatagram, PeerAuthenticated, ChildSaReady, ChildSaClosed, RequestReceived,
+                 ResponseReceived, RequestFailed, PeerSeenElsewhere, SessionClosed>;
 
 // Why a datagram, or a part of what it asked for, was dropped.
 enum class IkeDrop : std::uint8_t {
@@ -141,6 +159,7 @@ struct IkeSessionStatus {
   bool initiator;
   bool can_move;
   Path path;
+  Nat nat;
   std::optional<Spi> inbound;
   std::optional<Spi> outbound;
   std::optional<RoundTrip> rtt;

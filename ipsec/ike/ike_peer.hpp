@@ -41,9 +41,17 @@ struct IkeIdentity {
   const Ed25519PrivateKey* key;  // null: shared secrets only; must outlive the endpoint
 };
 
+// When IKE and ESP travel in UDP on port 4500 (RFC 7296 section 2.23).
+enum class NatTraversal : std::uint8_t {
+  Auto,    // where a NAT is found
+  Always,  // everywhere with peers that can, for networks that let only UDP through
+  Never,   // not even looked for
+};
+
 struct IkeConfig {
   // Body of our N(MOBILITY_SUPPORTED); none: we are a plain IKEv2 host.
   std::optional<ByteString> mobility = ByteString{1};
+  NatTraversal nat_traversal = NatTraversal::Auto;
   // Half-open sessions of strangers: a bound on memory.
   std::size_t most_half_open = 1024;
 };

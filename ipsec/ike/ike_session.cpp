@@ -57,7 +57,7 @@ void IkeSession::handle_datagram(const IkeHeader& header, Bytes datagram, const 
     const bool awaited =
         state_ == State::InitSent && header.kind == MessageKind::Response && header.message_id == 0;
     if (!awaited) return count(IkeDrop::UnexpectedExchange);
-    return handle_init_response(header, datagram, now);
+    return handle_init_response(header, datagram, path, now);
   }
   if (!opening_) return count(IkeDrop::UnexpectedExchange);
   const Result<MessageCipher::Opened> opened = opening_->open(header, datagram);
@@ -101,6 +101,7 @@ void IkeSession::handle_request(const IkeHeader& header,
   }
   if (!expects(header.exchange, id)) return count(IkeDrop::UnexpectedExchange);
   answers_.begin(id, header.exchange, path);
+  look_at_source(path);
   const auto payloads = opened ? parse_payloads(opened->first, opened->payloads)
                                : Result<std::vector<PayloadView>>{opened.error()};
   if (!payloads) {
@@ -125,6 +126,18 @@ void IkeSession::handle_request(const IkeHeader& header,
   } else {
     handle_informational(id, *payloads, path, now);
   }
+}
+
+// RFC 7296 section 2.23 has a host follow the newest authentic message of a peer behind a NAT, but
+// not if it is behind one itself (a liar on the way would lead it anywhere), and not if the two
+// have a better way to say that they moved.
+void IkeSession::look_at_source(const Path& path) {
+  const bool settled = state_ == State::Established || state_ == State::Closing;
+  if (!settled || path.outer || path.remote == path_.remote) return;
+  const bool follow =
+      !can_move_ && nat_.there && !nat_.here && path.local.port == nat_traversal_port;
+  if (follow) path_.remote = path.remote;
+  outputs_.push(PeerSeenElsewhere{*peer_, path, follow});
 }
 
 // The peer's message is authentic and wrong: both ends drop the IKE SA (section 2.21.3).
@@ -180,6 +193,7 @@ void IkeSession::handle_response(const IkeHeader& header,
   const auto payloads = opened ? parse_payloads(opened->first, opened->payloads)
                                : Result<std::vector<PayloadView>>{opened.error()};
   if (!payloads || unknown_critical(*payloads)) return count(IkeDrop::Malformed);
+  look_at_source(path);
   if (request->transmissions == 1) rtt_.handle_sample(now - request->first_sent);
   handle_answer(*requests_.take(header.message_id, header.exchange), *payloads, path);
   send_waiting(now);
@@ -301,7 +315,12 @@ void IkeSession::forget(ExchangeId exchange) {
 
 void IkeSession::rewrite(const AddressRewrite& change) {
   IpAddress& address = (change.side == Side::Local ? path_.local : path_.remote).address;
-  if (address == change.from) address = change.to;
+  if (address != change.from) return;
+  address = change.to;
+  // A mapping belongs to the NAT in front of the address that is left.
+  if (change.side == Side::Remote && path_.local.port == nat_traversal_port) {
+    path_.remote.port = nat_traversal_port;
+  }
 }
 
 void IkeSession::orphan_requests(Error reason) {

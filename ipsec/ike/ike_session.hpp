@@ -65,8 +65,9 @@ class IkeSession {
   struct Ended {
     Error reason;
   };
-  using Output = std::variant<SendDatagram, Established, Confirmed, RequestArrived,
-                              ResponseReceived, RequestFailed, RequestOrphaned, Ended>;
+  using Output =
+      std::variant<SendDatagram, Established, Confirmed, RequestArrived, ResponseReceived,
+                   RequestFailed, RequestOrphaned, PeerSeenElsewhere, Ended>;
 
   // We begin. `inbound`: the Child SA's SPI that the peer will send to.
   static std::unique_ptr<IkeSession> initiate(SessionContext& context, const IkePeer& peer,
@@ -90,6 +91,8 @@ class IkeSession {
   void answer(std::uint32_t message_id, std::vector<Notify> notifies);
 
   void rewrite(const AddressRewrite& change);
+  // Requests leave by this path from here on; a tunnel in it is the owner's business.
+  void move_to(const Path& path) { path_ = {path.local, path.remote, {}, path.encapsulation}; }
   void close(Error reason, Instant now);  // with a Delete where there is somebody to tell
   void abandon(Error reason);             // without
   // Another session is used in its place. What is still under way is taken until `at`; then the
@@ -104,6 +107,7 @@ class IkeSession {
   IkeSpi peer_spi() const { return peer_spi_; }
   std::optional<PeerId> peer() const { return peer_; }
   const Path& path() const { return path_; }
+  Nat nat() const { return nat_; }
   std::optional<RoundTrip> rtt() const { return rtt_.estimate(); }
   bool can_move() const { return can_move_; }
   // Both ends have it, as far as we can know.
@@ -130,7 +134,7 @@ class IkeSession {
 
   // Handshake (ike_handshake.cpp).
   void start(KeyExchangeMethod method, Instant now);
-  void handle_init_response(const IkeHeader& header, Bytes datagram, Instant now);
+  void handle_init_response(const IkeHeader& header, Bytes datagram, const Path& path, Instant now);
   void handle_refusal(const SaInitRefusal& refusal, Instant now);
   void expect_no_answer(Error reason, Instant now);
   void send_auth_request(const IkePeer& peer, AuthMethod method, Instant now);
@@ -141,6 +145,9 @@ class IkeSession {
   void refuse_auth(std::uint32_t message_id, NotifyType why, Error reason);
   void handle_auth_response(const AuthContents& response);
   std::optional<Error> check_child(const AuthContents& response);
+  NatNotifies own_nat_notifies(const IkeHeader& header) const;
+  void heed_nat(const NatNotifies& theirs, const IkeHeader& header, const Path& path);
+  bool encapsulates() const;
   void abort_handshake(Error reason);
   void derive_keys(Bytes shared_secret);
   void establish(const AuthContents& theirs);
@@ -157,6 +164,7 @@ class IkeSession {
                             const Path& path, Instant now);
   void handle_answer(SentRequest request, std::span<const PayloadView> payloads, const Path& path);
   bool expects(ExchangeType type, std::uint32_t message_id) const;
+  void look_at_source(const Path& path);
   void respond(std::uint32_t message_id, ExchangeType type, const PayloadChain& payloads);
   void refuse_as_malformed(std::uint32_t message_id, ExchangeType type);
   void send(const Path& path, const ByteString& message);
@@ -182,6 +190,8 @@ class IkeSession {
   Path path_;
   IkeSpi own_spi_;
   IkeSpi peer_spi_;
+  bool traverses_nat_ = false;  // both sides do
+  Nat nat_;
 
   EspSuite preference_ = EspSuite::Aes256Gcm16;
   std::optional<KeyExchange> key_exchange_;

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "ipsec/esp/udp_encapsulation.hpp"
+
 namespace godwit::ike {
 
 // RFC 7296 section 3.1.
@@ -154,6 +156,6 @@ inline constexpr std::string_view vendor_id = "Godwit mobility 1";
 
 // RFC 7296 section 2: IKE's ports.
 inline constexpr std::uint16_t ike_port = 500;
-inline constexpr std::uint16_t nat_traversal_port = 4500;
+inline constexpr std::uint16_t nat_traversal_port = UdpEncapsulation::port;
 
 }  // namespace godwit::ike

@@ -46,6 +46,8 @@ Result<SaInit> SaInit::parse(std::span<const PayloadView> payloads) {
     if (!notify) return notify.error();
     if (notify->type == NotifyType::SignatureHashAlgorithms) {
       init.takes_ed25519 = names_identity_hash(notify->value);
+    } else {
+      init.nat.take(*notify);
     }
   }
   return init;
@@ -63,6 +65,7 @@ ByteString SaInit::write(const IkeHeader& header, Bytes cookie) const {
     payloads.add_notify(NotifyType::SignatureHashAlgorithms,
                         big_endian(static_cast<std::uint16_t>(SignatureHash::Identity)));
   }
+  nat.write_to(payloads);
   return write_clear_message(header, payloads);
 }
 

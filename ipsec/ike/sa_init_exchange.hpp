@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "ipsec/ike/header.hpp"
+#include "ipsec/ike/nat_detection.hpp"
 #include "ipsec/ike/payloads.hpp"
 #include "ipsec/ike/proposal.hpp"
 
@@ -20,6 +21,7 @@ struct SaInit {
   ByteString public_value;
   ByteString nonce;
   bool takes_ed25519 = false;  // N(SIGNATURE_HASH_ALGORITHMS) names "Identity" (RFC 8420)
+  NatNotifies nat{};           // none where the sender does not traverse NATs
 
   // Errors: Truncated, Malformed.
   static Result<SaInit> parse(std::span<const PayloadView> payloads);

@@ -17,6 +17,10 @@ std::string to_string(IpProtocol protocol) {
   }
 }
 
+std::string_view to_string(Encapsulation encapsulation) {
+  return encapsulation == Encapsulation::Udp ? "udp" : "none";
+}
+
 Result<Endpoint> Endpoint::parse(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return Error{Errc::Malformed, "no port after the address"};

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "stack/core/ip_address.hpp"
 
@@ -49,8 +50,14 @@ struct FiveTuple {
 // As this host sees it.
 enum class Direction : std::uint8_t { In, Out };
 
+// Whether ESP between two hosts is IP protocol 50 or stands in UDP (RFC 3948).
+enum class Encapsulation : std::uint8_t { None, Udp };
+
+std::string_view to_string(Encapsulation encapsulation);
+
 // The addresses a datagram of the control channel travels between. `outer` is set when it
-// came, and is to be answered, inside an IP-in-IP tunnel (S8).
+// came, and is to be answered, inside an IP-in-IP tunnel (S8). `encapsulation`: of the ESP that
+// takes this path; ports are those of IKE, and of ESP when it is in UDP.
 struct Path {
   struct Outer {
     IpAddress local;
@@ -60,6 +67,7 @@ struct Path {
   Endpoint local;
   Endpoint remote;
   std::optional<Outer> outer;
+  Encapsulation encapsulation = Encapsulation::None;
   friend bool operator==(const Path&, const Path&) = default;
 };
 

@@ -65,22 +65,6 @@ bool cut(tcp_pcb& pcb, tcp_seg* head, tcp_seg*& tail, u16_t mss) {
   return true;
 }
 
-// What the connection may put into a segment on its present path; what is queued for a larger
-// one is cut. It never grows above what both ends agreed on when it was opened.
-void fit_to_path(ConnectionRecord& record) {
-  tcp_pcb& pcb = *record.tcp;
-  if (pcb.state == SYN_SENT || pcb.state == TIME_WAIT) return;  // not agreed yet; no more data
-  if (record.mss_agreed == 0) record.mss_agreed = pcb.mss;
-  const u16_t mss = tcp_eff_send_mss(record.mss_agreed, &pcb.local_ip, &pcb.remote_ip);
-  if (mss == 0 || mss == pcb.mss) return;
-  const bool smaller = mss < pcb.mss;
-  pcb.mss = mss;
-  if (!smaller) return;
-  pcb.unsent_oversize = 0;
-  cut(pcb, pcb.unsent, pcb.unsent_tail, mss);
-  cut(pcb, pcb.unacked, pcb.unacked_tail, mss);
-}
-
 // As if the connection had just been opened, but for what is known of the round trip: the new
 // path's is not, so the variance is taken to be large (RFC 6298 section 2.2 does so for a first
 // measurement).
@@ -272,6 +256,43 @@ void ConnectionTable::rename(ConnectionRecord& record, const FiveTuple& flow) {
   } else {
     record.udp->local_ip = local;
     record.udp->remote_ip = remote;
+  }
+}
+
+// What the connection may put into a segment on its present path; what is queued for a larger
+// one is cut. It never grows above what both ends agreed on when it was opened.
+void ConnectionTable::fit_to_path(ConnectionRecord& record) const {
+  tcp_pcb& pcb = *record.tcp;
+  if (pcb.state == SYN_SENT || pcb.state == TIME_WAIT) return;  // not agreed yet; no more data
+  if (record.mss_agreed == 0) record.mss_agreed = pcb.mss;
+  constexpr u16_t largest = 0xffff;
+  const u16_t carried = tcp_eff_send_mss(largest, &pcb.local_ip, &pcb.remote_ip);
+  const auto reserved = record.owner ? reserved_.find(*record.owner) : reserved_.end();
+  const std::size_t taken = reserved == reserved_.end() ? 0 : reserved->second;
+  if (carried <= taken) return;
+  const u16_t mss = std::min(record.mss_agreed, static_cast<u16_t>(carried - taken));
+  if (mss == 0 || mss == pcb.mss) return;
+  const bool smaller = mss < pcb.mss;
+  pcb.mss = mss;
+  if (!smaller) return;
+  pcb.unsent_oversize = 0;
+  cut(pcb, pcb.unsent, pcb.unsent_tail, mss);
+  cut(pcb, pcb.unacked, pcb.unacked_tail, mss);
+}
+
+void ConnectionTable::reserve(PeerId peer, std::size_t octets) {
+  const auto known = reserved_.find(peer);
+  if ((known == reserved_.end() ? 0 : known->second) == octets) return;
+  if (octets == 0) {
+    reserved_.erase(known);
+  } else {
+    reserved_.insert_or_assign(peer, octets);
+  }
+  const auto owned = by_peer_.find(peer);
+  if (owned == by_peer_.end()) return;
+  stack_.enter();
+  for (ConnectionRecord* record : owned->second.records) {
+    if (record->tcp != nullptr) fit_to_path(*record);
   }
 }
 

@@ -70,6 +70,10 @@ class ConnectionTable {
   void thaw(PeerId peer);
   bool frozen(PeerId peer) const { return frozen_.contains(peer); }
 
+  // So many octets of each packet to this peer are not TCP's, beyond what the MTU of the local
+  // address accounts for; what is queued is cut to it.
+  void reserve(PeerId peer, std::size_t octets);
+
   // Resets all of the peer's TCP connections and gives up its UDP ones.
   std::size_t abort(PeerId peer);
 
@@ -95,6 +99,7 @@ class ConnectionTable {
   void fit(const IpAddress& local);
   // The address is about to go: what lwIP does not end itself.
   void release(const IpAddress& local);
+  void fit_to_path(ConnectionRecord& record) const;
   void rename(ConnectionRecord& record, const FiveTuple& flow);
   void retransmit(ConnectionRecord& record);
   void set_frozen(ConnectionRecord& record);
@@ -114,6 +119,7 @@ class ConnectionTable {
   std::unordered_set<PeerId> frozen_;  // whether or not they own something
   // How many connections have a name, our address left out of it.
   std::unordered_map<FiveTuple, unsigned> names_without_local_;
+  std::unordered_map<PeerId, std::size_t> reserved_;  // never 0
   OutputQueue<ClosedConnection> closed_;
   OutputQueue<FirstProgress> progress_;
 };

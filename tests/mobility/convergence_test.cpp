@@ -108,6 +108,7 @@ struct Host {
     aliases.push_back({also.alias, also.until});
   }
   void carry_out(const MobilityService::ResolvePeer&);
+  void carry_out(const MobilityService::NewPath&) {}
   void carry_out(const MobilityService::PathUnproven& claim) { unproven = claim.address; }
   void carry_out(const MobilityService::PathProven& proven) {
     if (unproven != proven.address) trouble = "proven without a claim";

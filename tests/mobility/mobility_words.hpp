@@ -58,6 +58,13 @@ struct InWords {
   std::string operator()(const MobilityService::RemoveTunnel& tunnel) const {
     return "-tunnel " + side(tunnel.key) + name_of(tunnel.inner);
   }
+  std::string operator()(const MobilityService::NewPath& path) const {
+    std::string words = "path " + peer(path.peer);
+    if (path.remote) {
+      words += name_of(path.remote->address) + ":" + std::to_string(path.remote->port);
+    }
+    return words + (path.encapsulation == Encapsulation::Udp ? " in udp" : "");
+  }
   std::string operator()(const MobilityService::PathUnproven& claim) const {
     return "claim " + peer(claim.peer) + name_of(claim.address) +
            (claim.instead ? " instead " + name_of(*claim.instead) : "");

@@ -111,7 +111,7 @@ TEST_F(PathProofTest, AnAddressThatANatMadeIsBelievedOnlyWhereNatsAreAllowed) {
   const AddressChange behind{1, {x}, named('P'), OldPath::Gone, {}, {}};
   const Path encapsulated{{a, 4500}, {y, 61000}, {}};
   service.handle_notice(peer, 1, behind, encapsulated, now);
-  EXPECT_THAT(listen(), testing::IsSupersetOf({"answer 1 moved", "claim Y"}))
+  EXPECT_THAT(listen(), testing::IsSupersetOf({"answer 1 moved", "claim Y", "path Y:61000 in udp"}))
       << "it stands where it is seen, and has to prove it";
 
   AddressChange strict{2, {x}, named('P'), OldPath::Gone, {}, {}, Translation::Refused};
@@ -134,6 +134,29 @@ TEST_F(PathProofTest, AFreshAnnouncementWinsThePeerBack) {
   service.handle_notice(peer, 2, fresh, Path{{a, 4500}, {x, 4500}, {}}, now);
   EXPECT_THAT(listen(), Contains("rewrite remote Z>X alive"));
   EXPECT_EQ(service.peers().find(peer)->remote(), x);
+}
+
+// A NAT gives the peer another port, without a word to anybody: what went to the old one is lost.
+TEST_F(PathProofTest, ANewMappingOfTheNatIsFollowed) {
+  service.set_encapsulation(peer, Encapsulation::Udp, false, now);
+  const AddressChange here{1, {named('P')}, named('P'), OldPath::Alive, {}, {}};
+  service.handle_notice(peer, 1, here, Path{{a, 4500}, {x, 61000}, {}}, now);
+  (void)listen();
+  AddressChange again = here;
+  again.counter = 2;
+  service.handle_notice(peer, 2, again, Path{{a, 4500}, {x, 61007}, {}}, now);
+  EXPECT_EQ(listen(), (Words{"answer 2 moved", "path X:61007 in udp", "rewrite remote X>X gone"}));
+}
+
+// The mover finds out from the answer: it is seen where it is not.
+TEST_F(PathProofTest, TheMoverLearnsOfTheNatInFrontOfIt) {
+  move(a, b);
+  (void)said();
+  const auto& change = std::get<AddressChange>(sent.back().notice);
+  service.handle_answer(
+      sent.back().id,
+      MigrationCompleted{change.counter, MoveOutcome::Moved, change.nonce, {z, 61000}, {}}, now);
+  EXPECT_THAT(said(), Contains("path  in udp"));
 }
 
 }  // namespace

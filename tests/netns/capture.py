@@ -7,7 +7,8 @@ import socket
 import struct
 
 ICMP, IPIP, TCP, UDP, IPV6_IN_IP, ESP = 1, 4, 6, 17, 41, 50
-IKE_PORTS = (500, 4500)
+IKE, NAT_TRAVERSAL = 500, 4500
+PROTECTED = ("esp", "ike", "esp in udp", "keepalive")
 
 # One packet: seconds since the epoch, source and destination of the outermost header, kind
 # ("esp", "ike", "tcp", ..., with "tunnelled " in front if it came in IP-in-IP), its IP length.
@@ -59,10 +60,10 @@ class Capture:
         return found
 
     def clear_text_bytes(self, hosts):
-        """Bytes of IP packets between these addresses that were neither ESP nor IKE."""
+        """Bytes of IP packets between these addresses that were neither ESP nor IKE, nor RFC 3948's."""
         return sum(packet.length for packet in self.packets
                    if packet.source in hosts and packet.destination in hosts and
-                   packet.kind.removeprefix("tunnelled ") not in ("esp", "ike"))
+                   packet.kind.removeprefix("tunnelled ") not in PROTECTED)
 
     def by_kind(self):
         """kind -> (packets, bytes)"""
@@ -118,9 +119,14 @@ def _kind(protocol, body):
         return "esp"
     if protocol == TCP:
         return "tcp"
-    if protocol == UDP and len(body) >= 4:
+    if protocol == UDP and len(body) >= 8:
         ports = (body[0] << 8 | body[1], body[2] << 8 | body[3])
-        return "ike" if ports[0] in IKE_PORTS and ports[1] in IKE_PORTS else "udp"
+        if NAT_TRAVERSAL in ports:  # the other one may be a NAT's
+            payload = body[8:body[4] << 8 | body[5]]
+            if payload == b"\xff":
+                return "keepalive"
+            return "ike" if payload[:4] == bytes(4) else "esp in udp"
+        return "ike" if ports == (IKE, IKE) else "udp"
     if protocol == IPIP and len(body) >= 20:
         return "tunnelled " + _ipv4(body)[2]
     if protocol == IPV6_IN_IP and len(body) >= 40:

@@ -30,9 +30,10 @@ class Host:
                      "--name", self.name)
         return self.godwit("key").strip()
 
-    def configure(self, **settings):
+    def configure(self, link=None, **settings):
+        tun = {"tun": {"device": "godwit0", "address": "host"}}
         config = {"name": self.name, "identity": "identity.pem", "control": self.control,
-                  "link": {"tun": {"device": "godwit0", "address": "host"}}, **settings}
+                  "link": {**tun, **(link or {})}, **settings}
         with open(self.config_path, "w") as file:
             json.dump(config, file, indent=2)
 
@@ -131,14 +132,15 @@ class Watcher:
 PROTECT = {"protect": "any", "with": "esp aes256gcm16"}
 
 
-def configure_pair(lab, publish=((80, "127.0.0.1:8080"),), policy=(PROTECT,)):
+def configure_pair(lab, publish=((80, "127.0.0.1:8080"),), policy=(PROTECT,), link=None):
     """Two hosts that know each other's keys: (mobile, correspondent). The mobile one has the
-    SOCKS proxy, the correspondent hands its published ports to services on its loopback."""
+    SOCKS proxy, the correspondent hands its published ports to services on its loopback. `link`:
+    what both say of theirs beside the TUN device."""
     mobile, correspondent = Host(lab, lab.mh, "mh"), Host(lab, lab.ch, "ch")
     keys = {host.name: host.init() for host in (mobile, correspondent)}
     policy = list(policy)
-    mobile.configure(socks={"listen": SOCKS}, policy=policy,
+    mobile.configure(link, socks={"listen": SOCKS}, policy=policy,
                      peers=[{"name": "ch", "addresses": [CH_ADDRESS], "key": keys["ch"]}])
-    correspondent.configure(publish=[{"port": port, "to": to} for port, to in publish],
+    correspondent.configure(link, publish=[{"port": port, "to": to} for port, to in publish],
                             policy=policy, peers=[{"name": "mh", "key": keys["mh"]}])
     return mobile, correspondent

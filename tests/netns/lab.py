@@ -355,6 +355,22 @@ class Lab(Namespaces):
             run(*inside(self.rt), "ip", "route", "add", "blackhole", network["prefix"] + "0/24",
                 "metric", "4000")
 
+    def masquerade(self, ports="20000-30000", mapping_s=None):
+        """The router becomes a NAT (the kernel's) towards the correspondent: the mobile host is
+        seen under the router's address and one of these ports. A mapping that is not used is
+        forgotten after `mapping_s` seconds; none: when the kernel thinks fit."""
+        self.run(self.rt, "nft", "-f", "-", input=f"""
+            table ip nat {{
+              chain out {{
+                type nat hook postrouting priority srcnat;
+                oifname "rc" meta l4proto udp masquerade to :{ports}
+                oifname "rc" masquerade
+              }}
+            }}""")
+        if mapping_s is not None:
+            self.sysctl(self.rt, f"net.netfilter.nf_conntrack_udp_timeout={mapping_s}",
+                        f"net.netfilter.nf_conntrack_udp_timeout_stream={mapping_s}")
+
     # --- moves ----------------------------------------------------------------------------------
 
     def address(self, network, host):

@@ -134,9 +134,9 @@ void World::check_wire(Bytes packet) {
     datagram = IpDatagram::parse(packet.subspan(datagram->header_length));
     ASSERT_TRUE(datagram);
   }
-  const bool control =
-      datagram->protocol == IpProtocol::Udp &&
-      (datagram->destination_port == 500 || datagram->destination_port == PlainChannel::udp_port);
+  const bool control = datagram->protocol == IpProtocol::Udp &&
+                       (datagram->destination_port == 500 || datagram->destination_port == 4500 ||
+                        datagram->destination_port == PlainChannel::udp_port);
   ASSERT_TRUE(datagram->protocol == IpProtocol::Esp || control)
       << "in clear: " << to_string(datagram->outbound_flow());
 }

@@ -226,5 +226,24 @@ TEST(Duration, HasAUnit) {
   }
 }
 
+// B2.
+TEST(ConfigParser, ReadsWhenEspStandsInUdp) {
+  const auto config = parse_config(
+      R"({"name": "a", "link": {"tun": {}, "encapsulation": "always", "keepalive": "10s"}})", file);
+  ASSERT_TRUE(config) << config.problem();
+  EXPECT_EQ(config->nat.encapsulation, ike::NatTraversal::Always);
+  EXPECT_EQ(config->nat.keepalive, 10s);
+  const auto defaults = parse_config(R"({"name": "a", "link": {"tun": {}}})", file);
+  ASSERT_TRUE(defaults) << defaults.problem();
+  EXPECT_EQ(defaults->nat.encapsulation, ike::NatTraversal::Auto);
+  EXPECT_EQ(defaults->nat.keepalive, 20s);
+  EXPECT_NE(problem_of(R"({"name": "a", "link": {"tun": {}, "encapsulation": "maybe"}})")
+                .find("link.encapsulation"),
+            std::string::npos);
+  EXPECT_NE(
+      problem_of(R"({"name": "a", "link": {"tun": {}, "keepalive": "0s"}})").find("link.keepalive"),
+      std::string::npos);
+}
+
 }  // namespace
 }  // namespace godwit

@@ -103,6 +103,7 @@ class IkeHost {
   std::vector<ResponseReceived> answers;
   std::vector<RequestFailed> failed;
   std::vector<SessionClosed> closed;
+  std::vector<PeerSeenElsewhere> seen_elsewhere;
   // What a request is answered with; none: the owner stays silent.
   std::function<std::optional<std::vector<Notify>>(const RequestReceived&)> reply =
       [](const RequestReceived& request) {
@@ -138,6 +139,7 @@ class IkeHost {
     log.push_back("failed");
     failed.push_back(it);
   }
+  void on(PeerSeenElsewhere& it, Instant) { seen_elsewhere.push_back(it); }
   void on(SessionClosed& it, Instant) {
     log.push_back("closed");
     closed.push_back(it);
@@ -197,6 +199,7 @@ class IkeWire {
     for (std::size_t from = 0; from < hosts.size(); ++from) {
       for (SendDatagram& datagram : hosts[from]->drain(now)) {
         sent.push_back({now, 1 - from, seen_from_there(datagram.path), datagram.bytes});
+        if (translate) translate(sent.back());
         if (lost && lost(sent.back())) continue;
         if (chance(weather.loss)) continue;
         const int copies = chance(weather.repetition) ? 2 : 1;
@@ -269,6 +272,7 @@ class IkeWire {
   std::vector<InFlight> wire;
   std::vector<InFlight> sent;  // everything that was ever sent
   std::function<bool(const InFlight&)> lost;
+  std::function<void(InFlight&)> translate;  // an address translator on the way
   Weather weather;
   SeededRng weather_rng;
   Duration delay = 10ms;

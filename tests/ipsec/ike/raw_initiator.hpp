@@ -33,10 +33,14 @@ class RawInitiator {
     return answers;
   }
 
-  void init() {
+  void init(const NatNotifies& nat = {}) {
     KeyExchange share = KeyExchange::generate(KeyExchangeMethod::X25519, rng_);
-    SaInit mine{offered_for_ike(), 31, to_byte_string(share.public_value()),
-                ByteString(nonce_length, 0xaa), true};
+    SaInit mine{offered_for_ike(),
+                31,
+                to_byte_string(share.public_value()),
+                ByteString(nonce_length, 0xaa),
+                true,
+                nat};
     first_message_ = mine.write(
         {.initiator_spi = spi, .responder_spi = {}, .exchange = ExchangeType::IkeSaInit});
     const auto answers = exchange(first_message_);
