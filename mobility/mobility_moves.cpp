@@ -168,6 +168,7 @@ void MobilityService::arrive(MobilePeer& peer, const MigrationInitiator::Arrived
   }
   peer.sent_again_with.reset();
   peer.candidate.reset();
+  peer.watch.handle_answered(now);
   revive(peer);
   for (const IpAddress& from : arrived.from) {
     if (from == arrived.to) continue;

@@ -13,6 +13,7 @@ namespace godwit {
 // The protected traffic with a peer, as the datapath has seen it.
 struct PeerTraffic {
   std::optional<Instant> heard;             // the last that came
+  std::optional<Instant> sent;              // the last that we sent
   std::optional<Instant> unanswered_since;  // the first that we sent after it
 };
 
@@ -50,7 +51,10 @@ class PathWatch {
     look_at_.reset();
     if (traffic.heard && (!asked_at_ || *traffic.heard > *asked_at_)) patience_ = 1;
     if (!traffic.unanswered_since) return false;
-    const Instant overdue = *traffic.unanswered_since + span(round_trip);
+    // What was sent before the peer last answered a question has arrived, or is not missed.
+    if (answered_at_ && (!traffic.sent || *traffic.sent <= *answered_at_)) return false;
+    const Instant since = std::max(*traffic.unanswered_since, answered_at_.value_or(Instant{}));
+    const Instant overdue = since + span(round_trip);
     // What was asked about once is asked about again only after a longer while.
     const Instant again = asked_at_ ? *asked_at_ + span(round_trip) : overdue;
     const Instant due = std::max(overdue, again);
@@ -63,6 +67,9 @@ class PathWatch {
     look_at_ = now + span(round_trip);
     return true;
   }
+
+  // The peer has answered a question of ours.
+  void handle_answered(Instant now) { answered_at_ = now; }
 
   bool is_watching() const { return look_at_.has_value(); }
   std::optional<Deadline> next_deadline() const {
@@ -83,6 +90,7 @@ class PathWatch {
 
   std::optional<Instant> look_at_;
   std::optional<Instant> asked_at_;
+  std::optional<Instant> answered_at_;
   Duration idle_{};
   std::optional<Instant> idle_at_;
   int patience_ = 1;

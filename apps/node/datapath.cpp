@@ -167,6 +167,7 @@ void Datapath::prove_path(PeerId peer) {
 void Datapath::note_sent(PeerId peer, Instant now) {
   if (peer.value >= traffic_.size()) traffic_.resize(peer.value + std::size_t{1});
   Traffic& traffic = traffic_[peer.value];
+  traffic.sent = now;
   if (!traffic.unanswered_since) traffic.unanswered_since = now;
   if (std::exchange(traffic.watched, true)) return;
   outputs_.push(TrafficSent{peer});

@@ -36,16 +36,29 @@ struct SilenceTest : MobilityServiceTest {
 TEST_F(SilenceTest, WhatIsNotAnsweredIsAskedAbout) {
   service.handle_sent(peer, now);
   EXPECT_TRUE(service.is_watching(peer));
-  const PeerTraffic unanswered{std::nullopt, now};
+  const PeerTraffic unanswered{std::nullopt, now, now};
   EXPECT_EQ(after_traffic(PathWatch::shortest_silence, unanswered), Words{"send A>A alive #1"});
   now += 20ms;
   answer();
   EXPECT_EQ(said(), Words{"rewrite local A>A alive"}) << "it was the application that was silent";
 }
 
+// The last word of a conversation is not answered; one question about it is enough.
+TEST_F(SilenceTest, TheLastWordIsAskedAboutOnce) {
+  service.handle_sent(peer, now);
+  const PeerTraffic last_word{std::nullopt, now, now};
+  EXPECT_EQ(after_traffic(PathWatch::shortest_silence, last_word), Words{"send A>A alive #1"});
+  answer();
+  (void)said();
+  service.handle_traffic(peer, last_word);
+  EXPECT_THAT(until(now + 1h), IsEmpty());
+  EXPECT_FALSE(service.is_watching(peer));
+}
+
 TEST_F(SilenceTest, WhatIsAnsweredIsNotAskedAbout) {
   service.handle_sent(peer, now);
-  EXPECT_THAT(after_traffic(PathWatch::shortest_silence, {now + 20ms, std::nullopt}), IsEmpty());
+  EXPECT_THAT(after_traffic(PathWatch::shortest_silence, {now + 20ms, now, std::nullopt}),
+              IsEmpty());
   EXPECT_FALSE(service.is_watching(peer)) << "the datapath says when there is something to watch";
   EXPECT_TRUE(at_rest());
 }
@@ -53,10 +66,11 @@ TEST_F(SilenceTest, WhatIsAnsweredIsNotAskedAbout) {
 // One-way traffic is never answered: asking about it gets rarer.
 TEST_F(SilenceTest, OneWayTrafficIsAskedAboutLessAndLess) {
   service.handle_sent(peer, now);
-  const PeerTraffic one_way{std::nullopt, now};
+  PeerTraffic one_way{std::nullopt, now, now};
   const Instant start = now;
   std::vector<Duration> asked;
   while (asked.size() < 7) {
+    one_way.sent = now;
     service.handle_traffic(peer, one_way);
     now = service.next_deadline()->at;
     if (after(0s) == Words{"send A>A alive #1"}) {
@@ -87,7 +101,7 @@ TEST_F(SilenceTest, APathGoesDownAndComesUp) {
 TEST_F(SilenceTest, APathThatCarriesTrafficIsNotDown) {
   service.handle_doubt(peer, now);
   (void)said();
-  service.handle_traffic(peer, {now + 1s, std::nullopt});
+  service.handle_traffic(peer, {now + 1s, now, std::nullopt});
   EXPECT_THAT(until(now + 10s), Not(Contains("down ")));
 }
 
