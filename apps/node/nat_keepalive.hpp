@@ -26,7 +26,8 @@ class NatKeepalive {
 
   // From here on there is a mapping to keep for this peer, by this path.
   void handle_mapping(PeerId peer, const Path& path, Instant now) {
-    entries_.insert_or_assign(peer, Entry{path, now});
+    const auto [at, added] = entries_.try_emplace(peer, Entry{path, now});
+    if (!added && at->second.path != path) at->second = Entry{path, now};
   }
   void handle_no_mapping(PeerId peer) { entries_.erase(peer); }
   // Something was sent by the peer's path, and did the keepalive's work.

@@ -315,7 +315,7 @@ void IkeSession::forget(ExchangeId exchange) {
 
 void IkeSession::rewrite(const AddressRewrite& change) {
   IpAddress& address = (change.side == Side::Local ? path_.local : path_.remote).address;
-  if (address != change.from) return;
+  if (address != change.from || change.from == change.to) return;
   address = change.to;
   // A mapping belongs to the NAT in front of the address that is left.
   if (change.side == Side::Remote && path_.local.port == nat_traversal_port) {

@@ -109,8 +109,8 @@ class NattedPair {
     auto ch_key = Ed25519PrivateKey::generate(keys);
     const ByteString mh_public = to_byte_string(mh_key.public_key());
     const ByteString ch_public = to_byte_string(ch_key.public_key());
-    add("mh", settings.mh, std::move(mh_key), {"ch", {ch_address}, ch_public, std::nullopt});
-    add("ch", settings.ch, std::move(ch_key), {"mh", {}, mh_public, std::nullopt});
+    add("mh", settings.mh, std::move(mh_key), peer("ch", {ch_address}, ch_public));
+    add("ch", settings.ch, std::move(ch_key), peer("mh", {}, mh_public));
     give(mh(), mh_address);
     give(ch(), ch_address);
   }
@@ -176,6 +176,14 @@ class NattedPair {
       return at != other.at ? at > other.at : order > other.order;
     }
   };
+
+  static PeerConfig peer(std::string name, std::vector<IpAddress> addresses, ByteString key) {
+    PeerConfig config;
+    config.name = std::move(name);
+    config.addresses = std::move(addresses);
+    config.public_key = std::move(key);
+    return config;
+  }
 
   void add(std::string name, const NatTraversalConfig& nat, Ed25519PrivateKey key,
            PeerConfig peer) {
