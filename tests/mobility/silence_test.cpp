@@ -70,7 +70,6 @@ TEST_F(SilenceTest, OneWayTrafficIsAskedAboutLessAndLess) {
   const Instant start = now;
   std::vector<Duration> asked;
   while (asked.size() < 7) {
-    one_way.sent = now;
     service.handle_traffic(peer, one_way);
     now = service.next_deadline()->at;
     if (after(0s) == Words{"send A>A alive #1"}) {
@@ -78,6 +77,8 @@ TEST_F(SilenceTest, OneWayTrafficIsAskedAboutLessAndLess) {
       answer();
       (void)said();
     }
+    one_way.sent = now + 1ms;
+    service.handle_sent(peer, now + 1ms);
   }
   EXPECT_EQ(asked[0], 700ms);
   EXPECT_GE(asked[2] - asked[1], 2 * (asked[1] - asked[0]) - 1us);
