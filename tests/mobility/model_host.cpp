@@ -19,6 +19,9 @@ MobilityTimes times_of_the_model() {
   // After any silence, not only after every third, the path may be down and a hint may come.
   times.retry.tries_before_resolve = 1;
   times.retry.tries_before_down = 1;
+  // All pauses alike: how long ago it began says nothing about an announcement.
+  times.retry.floor = 2s;
+  times.retry.ceiling = times.retry.silent_ceiling = times.retry.refusal_ceiling = 2s;
   return times;
 }
 
@@ -137,6 +140,9 @@ void ModelHost::settle() {
   if (!peer() || peer()->initiator.state() != MigrationInitiator::State::Announcing) {
     wants_hint_ = false;
   }
+  // The time to tell further addresses, of which there are none, need not wait for its turn.
+  const auto next = service_.next_deadline();
+  if (next && next->reason == "our other addresses") service_.handle_timeout(next->at);
 }
 
 void ModelHost::carry_out(const AddressPreferred& preferred) {

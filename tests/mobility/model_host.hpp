@@ -64,6 +64,7 @@ class ModelHost {
   void hint(const IpAddress& address);    // the name service answers
   void doubt();                           // is the peer there?
   bool can_repeat() const;
+  bool is_busy() const { return can_time_out() || can_repeat(); }
   void repeat();  // the channel, what it repeats by itself
   bool can_time_out() const;
   void time_out();

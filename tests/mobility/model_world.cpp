@@ -246,9 +246,12 @@ std::optional<unsigned> World::heal(unsigned at_most) {
     if (!violation().empty()) return std::nullopt;
     if (disagreement().empty()) return fired;
     if (fired == at_most) return std::nullopt;
+    // Where all is quiet and something is still missing, traffic stalls, and that is noticed (B6).
+    const bool is_quiet = !host(0).is_busy() && !host(1).is_busy();
     for (const std::size_t i : {0, 1}) {
       if (host(i).can_time_out()) host(i).time_out();
       host(i).repeat();
+      if (is_quiet) host(i).doubt();
     }
   }
 }
