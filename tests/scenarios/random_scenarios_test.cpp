@@ -23,8 +23,10 @@ TEST_P(RandomScenarios, EverySeed) {
     if (run_random(seed, file, failure)) continue;
     std::string what;
     for (const std::string& one : failure.failures) what += one + '\n';
-    FAIL() << "seed " << seed << ":\n" << what << "as few lines as still fail ("
-           << file << ".small; the whole run: " << file << "):\n" << failure.script;
+    FAIL() << "seed " << seed << ":\n"
+           << what << "as few lines as still fail (" << file << ".small; the whole run: " << file
+           << "):\n"
+           << failure.script;
   }
 }
 

@@ -47,8 +47,7 @@ bool play_random(std::uint64_t seed, const std::string& folder) {
   if (run_random(seed, file, failure)) return true;
   std::cerr << "seed " << seed << " fails:\n";
   for (const std::string& what : failure.failures) std::cerr << what << '\n';
-  std::cerr << "the whole run: " << file << "; as few lines as still fail: " << file
-            << ".small\n"
+  std::cerr << "the whole run: " << file << "; as few lines as still fail: " << file << ".small\n"
             << failure.script << '\n';
   return false;
 }
