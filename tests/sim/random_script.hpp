@@ -11,6 +11,9 @@
 
 namespace godwit::sim {
 
+// Behind this line stands what a run must come to, whatever else is left out.
+inline constexpr std::string_view random_script_end = "# the end";
+
 std::string random_script(std::uint64_t seed);
 
 // What went wrong in a random run, made small.
@@ -20,7 +23,8 @@ struct RandomFailure {
   std::vector<std::string> failures;  // of the small one
 };
 
-// Takes out lines, the first excepted, for as long as what is left still fails.
+// Takes out lines, the first and those of the end excepted, for as long as what is left still
+// fails.
 std::string shrink(const std::string& script, const std::function<bool(std::string_view)>& fails);
 
 // True: the run of this seed was as it should be; else it is shrunk. The text is in `file` while it

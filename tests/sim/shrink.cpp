@@ -47,7 +47,8 @@ void write(const std::string& file, const std::string& text) { std::ofstream{fil
 }  // namespace
 
 std::string shrink(const std::string& script, const std::function<bool(std::string_view)>& fails) {
-  std::vector<std::string> lines = lines_of(script);
+  std::vector<std::string> lines = lines_of(script.substr(0, script.find(random_script_end)));
+  const std::string end = script.substr(text_of(lines).size());
   // Large pieces first, then line by line: what is left cannot lose any single line.
   for (std::size_t piece = lines.size() / 2; piece > 0; piece /= 2) {
     bool smaller = true;
@@ -57,7 +58,7 @@ std::string shrink(const std::string& script, const std::function<bool(std::stri
         std::vector<std::string> fewer = lines;
         const auto first = fewer.begin() + static_cast<std::ptrdiff_t>(at);
         fewer.erase(first, first + static_cast<std::ptrdiff_t>(piece));
-        if (fails(text_of(fewer))) {
+        if (fails(text_of(fewer) + end)) {
           lines = std::move(fewer);
           smaller = piece == 1;
         } else {
@@ -66,7 +67,7 @@ std::string shrink(const std::string& script, const std::function<bool(std::stri
       }
     }
   }
-  return text_of(lines);
+  return text_of(lines) + end;
 }
 
 bool run_random(std::uint64_t seed, const std::string& file, RandomFailure& failure) {
