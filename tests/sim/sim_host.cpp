@@ -16,38 +16,99 @@ SimHost::SimHost(SimNetwork& network, const Config& config, Ed25519PrivateKey ke
   network.attach(*this);
 }
 
-void SimHost::set_addresses(std::vector<IpAddress> addresses) {
+// --- addresses --------------------------------------------------------------------------------
+
+void SimHost::set_addresses(const std::vector<IpAddress>& addresses) {
+  std::vector<SimAddress> placed;
+  for (const IpAddress& address : addresses) {
+    placed.push_back({address, network_.access_for(address)});
+  }
+  set_interfaces(std::move(placed));
+}
+
+void SimHost::set_interfaces(std::vector<SimAddress> addresses) {
   addresses_ = std::move(addresses);
+  for (const SimAddress& one : addresses_) {
+    if (one.valid_until) network_.at(*one.valid_until, [this] { expire_addresses(); });
+  }
+  if (!is_suspended()) tell_network();
+}
+
+// As a kernel does with the valid lifetime of an address.
+void SimHost::expire_addresses() {
+  const auto over = [this](const SimAddress& one) {
+    return one.valid_until && *one.valid_until <= network_.now();
+  };
+  if (std::erase_if(addresses_, over) > 0 && !is_suspended()) tell_network();
+}
+
+void SimHost::tell_network() {
   NetworkView view;
-  for (const IpAddress& address : addresses_) {
-    view.addresses.push_back({IpPrefix::host(address), std::nullopt});
+  for (const SimAddress& one : addresses_) {
+    std::optional<Instant> valid_until;
+    if (one.valid_until) valid_until = *one.valid_until + clock_ahead_;
+    view.addresses.push_back({IpPrefix::host(one.address), valid_until});
   }
   view.source_for = [this](const IpAddress& destination) -> std::optional<IpAddress> {
-    for (const IpAddress& address : addresses_) {
-      if (address.family() == destination.family()) return address;
+    for (const SimAddress& one : addresses_) {
+      if (one.address.family() == destination.family()) return one.address;
     }
     return std::nullopt;
   };
-  node_->handle_network(std::move(view), network_.now());
+  node_->handle_network(std::move(view), now());
   flush();
 }
 
-bool SimHost::has(const IpAddress& address) const {
-  return std::ranges::find(addresses_, address) != addresses_.end();
+bool SimHost::has(const IpAddress& address) const { return access_of(address).has_value(); }
+
+std::optional<SimAccess*> SimHost::access_of(const IpAddress& address) const {
+  const auto found = std::ranges::find(addresses_, address, &SimAddress::address);
+  if (found == addresses_.end()) return std::nullopt;
+  return found->access;
+}
+
+bool SimHost::is_at(const IpAddress& address, const SimAccess* access) const {
+  const auto where = access_of(address);
+  return where && *where == access;
+}
+
+// --- time -------------------------------------------------------------------------------------
+
+void SimHost::suspend(Duration time) {
+  suspended_until_ = std::max(suspended_until_, network_.now() + time);
+  network_.at(suspended_until_, [this] {
+    if (is_suspended()) return;  // suspended again, for longer
+    tell_network();
+    handle_timeout();
+  });
+}
+
+void SimHost::jump_clock(Duration ahead) {
+  clock_ahead_ += ahead;
+  handle_timeout();
+}
+
+std::optional<Instant> SimHost::wakes_at() const {
+  const auto deadline = node_->next_deadline();
+  if (!deadline || is_suspended()) return std::nullopt;
+  return deadline->at - clock_ahead_;
 }
 
 void SimHost::receive(Packet packet) {
-  node_->handle_packet(std::move(packet), network_.now());
+  if (is_suspended()) return;
+  node_->handle_packet(std::move(packet), now());
   flush();
 }
 
 void SimHost::handle_timeout() {
-  node_->handle_timeout(network_.now());
+  if (is_suspended()) return;
+  node_->handle_timeout(now());
   flush();
 }
 
 void SimHost::flush() {
-  node_->settle(network_.now());
+  if (is_suspended()) return;
+  node_->settle(now());
   PacketBatch batch = std::move(node_->outgoing());
   node_->outgoing().clear();
   for (Packet& packet : batch) network_.transmit(*this, std::move(packet));

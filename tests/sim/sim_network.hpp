@@ -1,21 +1,30 @@
-// A network with a virtual clock: whole IP datagrams, a delay, a rate and a queue, and with a
-// seed loss, duplication and reordering. It routes by destination address to whoever has that
-// address now, drops what nobody has, and like an honest access network refuses to carry a
-// source address that does not belong to the sender's place (ingress filtering, S22).
+// A network with a virtual clock: whole IP datagrams between hosts, over links with a rate, a
+// delay and faults. Without access networks it is one wire: every host has a line of its own to
+// the middle. With them it is a tree: hosts in access networks, each with a line up and one down
+// and perhaps a NAT box, one behind another if need be, and the middle that joins them.
+//
+//   host ---- access network -- NAT -- line -- access network behind which it is -- ... middle
+//   host ---- line (WireSettings of the network itself) --------------------------- middle
+//
+// It routes by destination address to whoever has that address now, drops what nobody has, and
+// like an honest access network refuses to carry a source address that does not belong to the
+// sender's place (ingress filtering, S22).
 #pragma once
 
-#include <cstdint>
+#include <array>
 #include <functional>
 #include <map>
+#include <memory>
 #include <queue>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "stack/core/ip_address.hpp"
-#include "stack/core/packet.hpp"
 #include "stack/core/random.hpp"
-#include "stack/core/time.hpp"
+#include "tests/sim/packet_kind.hpp"
+#include "tests/sim/sim_link.hpp"
+#include "tests/sim/sim_nat.hpp"
 
 namespace godwit::sim {
 
@@ -31,14 +40,36 @@ class SeededRng final : public Rng {
   std::mt19937_64 engine_;
 };
 
-struct WireSettings {
-  Duration one_way = std::chrono::milliseconds{10};
-  Duration jitter{};  // uniform on top, so packets overtake each other
-  double loss = 0;    // probability for each packet
-  double duplication = 0;
-  std::uint64_t bits_per_second = 0;  // 0: no limit; for each sender
-  std::size_t queue_bytes = 1 << 20;  // in front of that rate
-  std::size_t mtu = 1500;
+// Where hosts are attached. Lives as long as its network.
+struct SimAccess {
+  std::string name;
+  std::vector<IpPrefix> prefixes;
+  SimAccess* behind = nullptr;  // none: the middle
+  WireSettings up{};
+  WireSettings down{};
+  std::optional<SimNat> nat{};
+  PacketCounts carried{};  // both directions
+  std::array<std::uint64_t, link_drop_count> dropped{};
+  std::uint64_t nat_dropped = 0;
+  SimLink up_link{};
+  SimLink down_link{};
+};
+
+struct SimAddress {
+  IpAddress address;
+  SimAccess* access = nullptr;           // none: the middle
+  std::optional<Instant> valid_until{};  // by the network's clock; then the host has it no more
+  friend bool operator==(const SimAddress&, const SimAddress&) = default;
+};
+
+// Somebody on the network.
+class SimStation {
+ public:
+  virtual ~SimStation() = default;
+  virtual const std::string& name() const = 0;
+  // Has it this address, there?
+  virtual bool is_at(const IpAddress& address, const SimAccess* access) const = 0;
+  virtual void receive(Packet packet) = 0;
 };
 
 class SimHost;
@@ -46,13 +77,26 @@ class SimHost;
 class SimNetwork {
  public:
   SimNetwork(WireSettings settings, std::uint64_t seed) : settings_{settings}, random_{seed} {}
+  SimNetwork(const SimNetwork&) = delete;
+  SimNetwork& operator=(const SimNetwork&) = delete;
 
   Instant now() const { return now_; }
   WireSettings& settings() { return settings_; }
-  void attach(SimHost& host) { hosts_.push_back(&host); }
+  void attach(SimHost& host);
+  void attach(SimStation& station) { stations_.push_back(&station); }
+  void detach(SimStation& station);
+
+  // Both directions alike, until they are changed.
+  SimAccess& add_access(std::string name, std::vector<IpPrefix> prefixes, WireSettings line,
+                        SimAccess* behind = nullptr);
+  const std::vector<std::unique_ptr<SimAccess>>& accesses() const { return accesses_; }
+  // The access network with the longest prefix of this address; none: the middle.
+  SimAccess* access_for(const IpAddress& address) const;
 
   // A host sends; what becomes of it is the network's business.
   void transmit(SimHost& from, Packet packet);
+  // A packet of somebody who is no host of ours, from a place where nobody looks at its source.
+  void inject(Packet packet);
 
   // Runs until `until`, or until `done` says so (asked after every step). False: time is up.
   bool run(Instant until, const std::function<bool()>& done);
@@ -63,7 +107,10 @@ class SimNetwork {
 
   // Called with every packet that enters the wire, and after every step.
   std::function<void(Bytes)> tap;
+  std::function<void(const SimHost&, Bytes)> tap_sender;
   std::function<void()> after_step;
+  // A promise of the simulator's users is broken; by default the running test has failed.
+  std::function<void(const std::string&)> complain;
 
   struct Counters {
     std::uint64_t carried = 0;
@@ -74,8 +121,14 @@ class SimNetwork {
     std::uint64_t queue_full = 0;
     std::uint64_t too_big = 0;
     std::uint64_t tunnelled = 0;
+    std::uint64_t corrupted = 0;
+    std::uint64_t dead = 0;
+    std::uint64_t nat_dropped = 0;
+    PacketCounts sent{};           // by hosts, whatever became of it
+    std::size_t largest_sent = 0;  // octets
   };
   const Counters& counters() const { return counters_; }
+  void restart_counters();
 
  private:
   struct Event {
@@ -86,11 +139,20 @@ class SimNetwork {
       return at != other.at ? at > other.at : order > other.order;
     }
   };
-  void deliver(const std::shared_ptr<Packet>& packet, const IpAddress& destination);
+  using Onward = std::function<void(Packet)>;
+
+  void climb(SimAccess& access, Packet packet);    // from inside an access network outwards
+  void cross(Packet packet);                       // in the middle
+  void descend(SimAccess& access, Packet packet);  // from outside, over the line
+  void arrive(SimAccess& access, Packet packet);   // past the line
+  SimAccess* access_below(const SimAccess* access, const IpAddress& destination) const;
+  bool deliver(const IpAddress& destination, const SimAccess* access, Packet& packet);
+  // Where the line itself ends is told: a header may have lost a bit on it.
+  void carry(SimLink& link, const WireSettings& settings, SimAccess* access, Packet packet,
+             const Onward& onward);
+  void count(LinkDrop drop, SimAccess* access);
+  void tell_too_big(Bytes packet, std::size_t mtu);
   bool step(Instant until);
-  bool chance(double probability) {
-    return probability > 0 && std::uniform_real_distribution<>{}(random_) < probability;
-  }
 
   WireSettings settings_;
   std::mt19937_64 random_;
@@ -98,7 +160,9 @@ class SimNetwork {
   std::uint64_t next_order_ = 0;
   std::priority_queue<Event> events_;
   std::vector<SimHost*> hosts_;
-  std::map<SimHost*, Instant> sender_free_;
+  std::vector<SimStation*> stations_;
+  std::vector<std::unique_ptr<SimAccess>> accesses_;
+  std::map<const SimHost*, SimLink> own_lines_;
   Counters counters_;
 };
 
