@@ -181,9 +181,16 @@ void MobilityService::arrive(MobilePeer& peer, const MigrationInitiator::Arrived
     record->completed = now;
   }
   // B5: behind the rewrite, ahead of the data.
-  if (arrived.echo != Nonce{}) peer.echo = say(peer, PathEcho{arrived.echo});
+  peer.echo_owed.reset();
+  if (arrived.echo != Nonce{}) peer.echo_owed = arrived.echo;
+  return_echo(peer);
   settle_departures();
   (void)tell_addresses(peer);
+}
+
+void MobilityService::return_echo(MobilePeer& peer) {
+  peer.echo_at.reset();
+  if (peer.echo_owed) peer.echo = say(peer, PathEcho{*peer.echo_owed});
 }
 
 void MobilityService::terminate(MobilePeer& peer, const IpAddress& address) {

@@ -31,6 +31,8 @@ void MobilityService::add_peer(PeerId id, const IpAddress& local, const IpAddres
   peer.candidate.reset();
   peer.termination.reset();
   peer.echo.reset();
+  peer.echo_owed.reset();
+  peer.echo_at.reset();
   peer.told.clear();
   peer.encapsulation = Encapsulation::None;
   peer.seen_from.reset();
@@ -203,6 +205,7 @@ void MobilityService::handle_answer(NoticeId id, const std::optional<Notice>& an
     lose(id.peer, LossReason::HoldTimeOver);
   } else if (peer->echo == id.number) {
     peer->echo.reset();
+    peer->echo_owed.reset();
     MoveRecord* record = timeline_.newest(id.peer, Side::Local);
     if (record && record->state == MoveState::Completed && !record->proven) record->proven = now;
   } else {
@@ -214,10 +217,15 @@ void MobilityService::handle_answer(NoticeId id, const std::optional<Notice>& an
   settle_departures();
 }
 
-void MobilityService::handle_not_sent(NoticeId id, Instant) {
+void MobilityService::handle_not_sent(NoticeId id, Instant now) {
   MobilePeer* peer = peers_.find(id.peer);
   if (!peer) return;
-  if (peer->echo == id.number) peer->echo.reset();
+  if (peer->echo == id.number) {
+    // Without it the peer sends no more than a credit.
+    peer->echo.reset();
+    peer->echo_at = now + times_.retry.first(peer->round_trip);
+    schedule(id.peer);
+  }
   peer->initiator.handle_not_sent(id.number);
 }
 
@@ -296,6 +304,7 @@ void MobilityService::handle_timeout(Instant now) {
     if (peer->watch.handle_timeout(peer->traffic, peer->round_trip, now) && peer->can_move) {
       peer->initiator.handle_doubt(context(*peer), now);
     }
+    if (peer->echo_at && *peer->echo_at <= now) return_echo(*peer);
     peer->initiator.handle_timeout(context(*peer), now);
     carry_out(id, now);
   }
@@ -310,7 +319,7 @@ std::optional<Deadline> MobilityService::next_deadline() const {
   if (deadlines_.empty()) return next;
   const auto& [at, id] = *deadlines_.begin();
   const MobilePeer& peer = *peers_.find(id);
-  return earliest(next, earliest(peer.initiator.next_deadline(), peer.watch.next_deadline()));
+  return earliest(next, deadline_of(peer));
 }
 
 // --- bookkeeping ------------------------------------------------------------------------------
@@ -327,10 +336,15 @@ MigrationInitiator::Context MobilityService::context(const MobilePeer& peer) {
           peer.traffic.heard};
 }
 
+std::optional<Deadline> MobilityService::deadline_of(const MobilePeer& peer) {
+  const auto next = earliest(peer.initiator.next_deadline(), peer.watch.next_deadline());
+  return peer.echo_at ? earliest(next, Deadline{*peer.echo_at, "echo not sent"}) : next;
+}
+
 void MobilityService::schedule(PeerId id) {
   MobilePeer* peer = peers_.find(id);
   if (!peer) return;
-  const auto next = earliest(peer->initiator.next_deadline(), peer->watch.next_deadline());
+  const auto next = deadline_of(*peer);
   const auto at = next ? std::optional{next->at} : std::nullopt;
   if (peer->deadline == at) return;
   if (peer->deadline) deadlines_.erase({*peer->deadline, id});

@@ -238,6 +238,7 @@ class MobilityService {
   void send(MobilePeer& peer, const MigrationInitiator::Announce& announce, Instant now);
   std::vector<Way> ways_to(const MobilePeer& peer, unsigned attempt) const;
   void arrive(MobilePeer& peer, const MigrationInitiator::Arrived& arrived, Instant now);
+  void return_echo(MobilePeer& peer);
   void terminate(MobilePeer& peer, const IpAddress& address);
   void look_elsewhere(MobilePeer& peer);
   bool tell_addresses(MobilePeer& peer);
@@ -251,6 +252,7 @@ class MobilityService {
                        OldPath old_path, Instant now);
   void handle_echo(MobilePeer& peer, const PathEcho& echo, const Path& came_by, Instant now);
   // Bookkeeping.
+  static std::optional<Deadline> deadline_of(const MobilePeer& peer);
   void schedule(PeerId id);
   void lose(PeerId id, LossReason reason);
   void end_departure(Departures::iterator departure);

@@ -55,6 +55,8 @@ struct MobilePeer {
   std::optional<IpAddress> candidate;
   std::optional<std::uint32_t> termination;  // the number of the SESSION_TERMINATION under way
   std::optional<std::uint32_t> echo;         // of the PATH_ECHO under way
+  std::optional<Nonce> echo_owed;            // what it returns, until it is answered
+  std::optional<Instant> echo_at;            // when it is to be tried again
   std::vector<IpAddress> told;               // our addresses, as the peer knows them
   std::optional<Instant> deadline;           // as the service's index has it
 

@@ -1,7 +1,9 @@
 // Where packets wait for the first SA of their peer: the packet that starts IKE is not lost.
-// Bounded per peer and in time; the oldest stay, for they are what TCP is waiting for.
+// Bounded per peer and in time; the oldest stay, for they are what TCP is waiting for. What TCP
+// sends again while it waits takes the place of what it sent before: the peer is to get it once.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <vector>
@@ -9,6 +11,9 @@
 #include "stack/core/ids.hpp"
 #include "stack/core/packet.hpp"
 #include "stack/core/time.hpp"
+#include "stack/wire/big_endian.hpp"
+#include "stack/wire/ip_datagram.hpp"
+#include "stack/wire/tcp.hpp"
 
 namespace godwit {
 
@@ -20,6 +25,12 @@ class WaitingRoom {
   // False, and the packet is gone, when the peer's room is full.
   bool admit(PeerId peer, Packet packet, Instant now) {
     auto& queue = queues_[peer];
+    const auto before = std::ranges::find_if(
+        queue, [&](const Entry& entry) { return is_repetition(entry.packet, packet); });
+    if (before != queue.end()) {
+      before->packet = std::move(packet);
+      return true;
+    }
     if (queue.size() == most_packets_per_peer) return false;
     queue.push_back(Entry{now + patience, std::move(packet)});
     return true;
@@ -65,6 +76,18 @@ class WaitingRoom {
   }
 
  private:
+  // The same octets of the same connection. Options (timestamps) may differ.
+  static bool is_repetition(const Packet& before, const Packet& after) {
+    const auto old = IpDatagram::parse(before.bytes());
+    const auto now = IpDatagram::parse(after.bytes());
+    if (!old || !now || old->protocol != IpProtocol::Tcp || before.size() != after.size()) {
+      return false;
+    }
+    return old->outbound_flow() == now->outbound_flow() &&
+           load_u32(before.bytes(), old->header_length + TcpHeader::sequence_at) ==
+               load_u32(after.bytes(), now->header_length + TcpHeader::sequence_at);
+  }
+
   struct Entry {
     Instant until;
     Packet packet;

@@ -381,14 +381,28 @@ std::optional<Deadline> IkeSession::next_deadline() const {
   if (const auto at = requests_.next_event()) {
     deadline = earliest(deadline, Deadline{*at, "IKE request unanswered"});
   }
+  if (const auto blocked = blocked_until()) {
+    deadline = earliest(deadline, Deadline{*blocked, "IKE window full"});
+  }
   if (retires_at_ && state_ == State::Established) {
     deadline = earliest(deadline, Deadline{*retires_at_, "IKE session retires"});
   }
   return deadline;
 }
 
+// Something waits, and what fills the window has nobody who repeats it in time.
+std::optional<Instant> IkeSession::blocked_until() const {
+  if (state_ != State::Established || waiting_.empty() || requests_.has_room()) return std::nullopt;
+  Instant newest{};
+  for (const SentRequest& request : requests_.unanswered()) {
+    newest = std::max(newest, request.last_sent);
+  }
+  return newest + longest_repeat;
+}
+
 void IkeSession::handle_timeout(Instant now) {
   if (state_ == State::Over) return;
+  if (const auto blocked = blocked_until(); blocked && *blocked <= now) repeat_forgotten(now);
   if (ends_at_ && ends_at_->at <= now) return end(end_reason_);
   if (retires_at_ && *retires_at_ <= now && state_ == State::Established) {
     const Error reason{Errc::BadState, "another session with the peer took its place"};

@@ -174,6 +174,7 @@ class IkeSession {
   void transmit_again(SentRequest& request, Instant now,
                       const std::optional<Path>& via = std::nullopt);
   void repeat_forgotten(Instant now);
+  std::optional<Instant> blocked_until() const;
   void send_waiting(Instant now);
   void handle_request_timeout(SentRequest& request, Instant now);
   Duration first_repeat() const;

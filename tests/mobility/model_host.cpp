@@ -113,12 +113,14 @@ void ModelHost::doubt() {
 }
 
 bool ModelHost::can_repeat() const {
+  if (!waiting_.empty() && !has_room()) return true;  // so is whatever fills the window
   return std::any_of(exchanges_.begin(), exchanges_.end(), [](const Exchange& exchange) {
     return exchange.owner && exchange.pacing == MobilityService::Pacing::ByChannel;
   });
 }
 
 void ModelHost::repeat() {
+  if (!waiting_.empty() && !has_room()) return repeat_forgotten();
   for (const Exchange& exchange : exchanges_) {
     const bool by_itself = exchange.pacing == MobilityService::Pacing::ByChannel;
     if (exchange.owner && by_itself) transmit(exchange);

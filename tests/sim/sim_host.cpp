@@ -1,8 +1,18 @@
 #include "tests/sim/sim_host.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <iostream>
+
+#include "apps/node/journal.hpp"
 
 namespace godwit::sim {
+namespace {
+
+// GODWIT_TRACE=1: what every host says of itself, as it happens.
+const bool is_traced = std::getenv("GODWIT_TRACE") != nullptr;
+
+}  // namespace
 
 SimHost::SimHost(SimNetwork& network, const Config& config, Ed25519PrivateKey key,
                  std::uint64_t seed, std::unique_ptr<ControlChannel> channel)
@@ -12,7 +22,12 @@ SimHost::SimHost(SimNetwork& network, const Config& config, Ed25519PrivateKey ke
       rng_{seed},
       channel_{std::move(channel)},
       node_{std::make_unique<Node>(config_, &key_, rng_, network.now(), channel_.get())} {
-  watch_ = node_->events().watch([this](const Event& event) { seen_.push_back(event); });
+  watch_ = node_->events().watch([this](const Event& event) {
+    seen_.push_back(event);
+    if (!is_traced) return;
+    const PeerNames name_of = [this](PeerId peer) { return node_->peer_name(peer); };
+    std::cerr << name() << ' ' << event_line(event, name_of) << '\n';
+  });
   network.attach(*this);
 }
 
