@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """./dev bench: measures Godwit beside the kernel's TCP, in one run on one machine.
 
-usage: bench.py [bulk] [proxy] [stall] [--json FILE] [--build DIR] [--seconds S] [--runs N]
+usage: bench.py [bulk] [proxy] [stall] [handover] [--json FILE] [--build DIR] [--seconds S]
+                [--runs N] [--moves N] [--quick] [--peers DIR]
 
 bulk   one transfer over a cable between two namespaces, a core for each end: the kernel's TCP,
        Godwit over TUN without ESP, Godwit over TUN with ESP; goodput and CPU time per GB
 proxy  the same cable, as a user travels it: curl, SOCKS, Godwit, publish, nginx
 stall  what a reader notices of a move (break before make) at 2, 20 and 100 ms of round trip
+handover  moves in every manner, under Godwit and under what else survives one; needs a harness
+       with the others (--peers DIR) for the second half; 25 minutes, with --quick 5
 
-Without a name, all of them. Prints tables; with --json the same as a list of
+Without a name, all but handover. Prints tables; with --json the same as a list of
 {name, value, unit, n, min, max, reference}: value is the median of n runs, reference what it is
 to be held against (bulk: the kernel in the same run; stall: what is allowed).
 """
@@ -23,6 +26,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "netns"))
 
+import handover  # noqa: E402
 import journey  # noqa: E402
 from godwit import SOCKS, Host, configure_pair  # noqa: E402
 from journey import Stop  # noqa: E402
@@ -218,7 +222,9 @@ def bench_stall(options, results):
     say(f"  target one round trip and 20 ms: {outcome}\n")
 
 
-BENCHES = {"bulk": bench_bulk, "proxy": bench_proxy, "stall": bench_stall}
+BENCHES = {"bulk": bench_bulk, "proxy": bench_proxy, "stall": bench_stall,
+           "handover": handover.bench_handover}
+BY_DEFAULT = ("bulk", "proxy", "stall")
 
 
 def main():
@@ -229,15 +235,20 @@ def main():
     parser.add_argument("--build", default=build_directory(), metavar="DIR")
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--moves", type=int, default=0, help="handover: for each number shown")
+    parser.add_argument("--quick", action="store_true", help="handover: one round trip, few moves")
+    parser.add_argument("--peers", default=os.environ.get("GODWIT_PEERS"), metavar="DIR",
+                        help="handover: the harness with the systems to compare with")
     options = parser.parse_args()
     unknown = [name for name in options.names if name not in BENCHES]
     if unknown:
         parser.error(f"no such bench: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+    options.moves = options.moves or (3 if options.quick else 5)
     results = Results()
     try:
         go_first()
         need("curl", "nginx", "ss")
-        for name in options.names or BENCHES:
+        for name in options.names or BY_DEFAULT:
             BENCHES[name](options, results)
     except LabError as error:
         print(f"bench: {error}", file=sys.stderr)

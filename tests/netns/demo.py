@@ -21,6 +21,7 @@ import time
 
 import journey
 import picture
+import timeline
 from capture import Capture
 from godwit import SOCKS, configure_pair
 from journey import BREAK, MAKE, Stop
@@ -231,6 +232,9 @@ def show(godwit, kernel, rtt):
             ms(move.completed), ms(move.first_byte), ms(move.silence), ms(move.stall),
             f"{move.stall / rtt:.1f}"] for move in godwit["moves"]])
     say()
+    say("Their timeline as the mobile host tells it (ms since the move was detected = round trips)")
+    table(*timeline.table(godwit["status"][0]["moves"]))
+    say()
     say("The same moves under plain kernel TCP")
     table(["#", "move", "to", "no network", "silence"],
           [[move.number, move.label, move.destination, ms(move.outage), ms(move.silence)]
@@ -295,6 +299,7 @@ def report(path, rtt, size, godwit, kernel, promises):
                    "goodput_mbit": godwit["download"].bytes * 8e-6 /
                    (godwit["download"].ended - godwit["download"].began),
                    "godwit": rows(godwit["moves"]), "onlooker": godwit["seen"],
+                   "timeline": godwit["status"][0]["moves"],
                    "kernel_tcp": {"moves": rows(kernel["moves"]),
                                   "bytes": kernel["download"].bytes,
                                   "silent_when_given_up": kernel["waited"]},

@@ -1,99 +1,36 @@
-"""One ssh session, typed in before, during and after moves: the shell behind it stays the same."""
+"""ssh sessions through moves: the shell behind one stays the same, every key that is typed is
+answered, nothing of its output is missing; and rsync over ssh delivers what it was given."""
 import os
-import pty
-import select
-import sys
+import statistics
 import threading
 import time
 import unittest
 
-from godwit import SOCKS, configure_pair
-from lab import CH_ADDRESS, Lab
-from traffic import wait_for_port
+import journey
+from godwit import configure_pair
+from journey import BREAK, MAKE, Stop
+from lab import CH_ADDRESS, Lab, now
+from ssh import SERVICE, Ssh
+from traffic import make_file
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-
-_SSHD = """
-ListenAddress 127.0.0.1:2222
-HostKey {directory}/host
-AuthorizedKeysFile {directory}/user.pub
-PidFile none
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin prohibit-password
-PrintMotd no
-"""
-
-
-class Terminal:
-    """A program on a terminal of its own, typed at and read from."""
-
-    def __init__(self, lab, namespace, *argv):
-        self._leader, follower = pty.openpty()
-        self.process = lab.start(namespace, *argv, stdin=follower, stdout=follower,
-                                 stderr=follower)
-        os.close(follower)
-        self.output = ""
-
-    def type(self, line):
-        os.write(self._leader, (line + "\n").encode())
-
-    def expect(self, text, patience):
-        """What came up to and with `text`; it is taken away."""
-        deadline = time.monotonic() + patience
-        while text not in self.output:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._leader], [], [], left)[0]:
-                raise AssertionError(f"'{text}' did not come within {patience} s; there is: "
-                                     f"{self.output[-2000:]!r}")
-            try:
-                block = os.read(self._leader, 65536)
-            except OSError:
-                block = b""
-            if not block:
-                raise AssertionError(f"the session ended before '{text}': {self.output[-2000:]!r}")
-            self.output += block.decode(errors="replace")
-        seen, _, self.output = self.output.partition(text)
-        return seen + text
-
-    def close(self):
-        os.close(self._leader)
+RTT = 0.020
+KEY_EVERY = 0.1
+# What sshd, the pseudo terminals and the proxy may take on top of a round trip: on a busy machine
+# each of the six programs a key passes waits for its turn.
+KEY_ALLOWANCE = 0.250
 
 
 class SshTest(unittest.TestCase):
     def setUp(self):
-        self.lab = self.enterContext(Lab(delay_ms=10))
-        self.directory = self.lab.path("ssh")
-        os.makedirs(self.directory, mode=0o700)
-        for name in ("host", "user"):
-            self.lab.run(self.lab.mh, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
-                         os.path.join(self.directory, name))
-        self.start_sshd()
-        mobile, correspondent = configure_pair(self.lab, publish=((22, "127.0.0.1:2222"),))
+        self.lab = self.enterContext(Lab(delay_ms=RTT * 1e3 / 2))
+        self.remote = Ssh(self.lab)
+        self.addCleanup(self.remote.remove)
+        self.mobile, correspondent = configure_pair(self.lab, publish=((22, SERVICE),))
         correspondent.start()
-        mobile.start()
-
-    def start_sshd(self):
-        if not os.path.isdir("/run/sshd"):  # where sshd locks itself in
-            os.makedirs("/run/sshd", mode=0o755)
-            self.addCleanup(os.rmdir, "/run/sshd")
-        config = os.path.join(self.directory, "sshd_config")
-        with open(config, "w") as file:
-            file.write(_SSHD.format(directory=self.directory))
-        process = self.lab.start(self.lab.ch, "sshd", "-D", "-e", "-f", config,
-                                 log=self.lab.path("sshd.log"))
-        wait_for_port(self.lab, self.lab.ch, "127.0.0.1:2222", process)
+        self.mobile.start()
 
     def ssh(self, *command):
-        proxy = f"{sys.executable} {HERE}/socks_connect.py {SOCKS} %h %p"
-        terminal = Terminal(
-            self.lab, self.lab.mh, "ssh", "-tt", "-F", "none", "-i",
-            os.path.join(self.directory, "user"), "-o", f"ProxyCommand={proxy}", "-o",
-            f"UserKnownHostsFile={self.directory}/known_hosts", "-o",
-            "StrictHostKeyChecking=accept-new", "-o", "IdentitiesOnly=yes", "-o",
-            "ConnectTimeout=20", f"root@{CH_ADDRESS}", *command)
+        terminal = self.remote.terminal(*command)
         self.addCleanup(terminal.close)
         return terminal
 
@@ -135,6 +72,55 @@ class SshTest(unittest.TestCase):
         seen = shell.expect("the-end", 40)
         numbers = [int(word[1:-1]) for word in seen.split() if word.startswith("n")]
         self.assertEqual(numbers, list(range(151, 401)))
+
+    # S3, B1: a person types on while the host moves; each line comes back by the far end's echo.
+    def test_each_typed_line_is_echoed_within_a_round_trip_and_what_the_move_costs(self):
+        terminal = self.ssh("stty raw -echo; echo ready; exec cat")
+        terminal.expect("ready", 30)
+        stops = [Stop("B", 2, BREAK), Stop("A", 3, MAKE), Stop("B", 2, BREAK), Stop("A", 2, MAKE)]
+        moves, delays = [], []
+        mover = threading.Thread(target=lambda: moves.extend(journey.travel(self.lab, stops, 2.0)))
+        mover.start()
+        number = 0
+        while mover.is_alive() or number % 10:
+            number += 1
+            typed = now()
+            terminal.type(f"line-{number}.")
+            seen = terminal.expect(f"line-{number}.", 10)
+            self.assertNotIn("line-", seen[:-len(f"line-{number}.")], "an echo came twice")
+            delays.append((typed, now() - typed))
+            time.sleep(max(0.0, typed + KEY_EVERY - now()))
+        mover.join()
+        around = [delay for typed, delay in delays
+                  if any(move.left - RTT < typed < move.came + RTT for move in moves)]
+        self.assertGreater(len(around), 0, "nothing was typed during a move")
+        usual = statistics.median(delay for _, delay in delays)
+        worst = max(delay for _, delay in delays)
+        print(f"typed {number} lines: usually {usual * 1e3:.0f} ms to the echo, at worst "
+              f"{worst * 1e3:.0f} ms; around moves {max(around) * 1e3:.0f} ms")
+        self.assertLess(max(around), usual + RTT + KEY_ALLOWANCE)
+        self.assertEqual(self.mobile.status()["peers"][0]["moves"], len(stops))
+
+    # S3, S13: many files, changed and unchanged, both ways; compared by rsync's own checksums.
+    def test_rsync_delivers_every_byte_through_moves(self):
+        for number in range(20):
+            os.makedirs(self.lab.path("from", f"folder{number % 4}"), exist_ok=True)
+            make_file(self.lab.path("from", f"folder{number % 4}", f"file{number}"),
+                      (1 << 20) + number * 4321, seed=number)
+        shell = " ".join(["ssh", *(f"'{word}'" if " " in word else word
+                                   for word in self.remote.options())])
+        far = f"root@{CH_ADDRESS}:{self.lab.path('to')}"
+        log = self.lab.path("rsync.log")
+        rsync = self.lab.start(self.lab.mh, "rsync", "-a", "--bwlimit=5m", "-e", shell,
+                               self.lab.path("from") + "/", far, log=log)
+        stops = [Stop("B", 2, BREAK), Stop("A", 3, MAKE), Stop("B", 2, BREAK, outage=1.0)]
+        journey.travel(self.lab, stops, 0.7)
+        self.assertIsNone(rsync.poll(), "rsync was over before the moves were: " + rsync.log_tail())
+        self.assertEqual(rsync.wait(90), 0, rsync.log_tail())
+        again = self.lab.run(self.lab.mh, "rsync", "-a", "--checksum", "--dry-run",
+                             "--itemize-changes", "-e", shell, self.lab.path("from") + "/", far)
+        self.assertEqual(again[1], "", "these differ")
+        self.lab.run(self.lab.mh, "diff", "-r", self.lab.path("from"), self.lab.path("to"))
 
 
 if __name__ == "__main__":

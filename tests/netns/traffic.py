@@ -1,5 +1,6 @@
 """What runs over the lab in every scenario: a file of random bytes, nginx that serves and takes
-files, curl whose every read is timed where it arrives, tcpdump on the router.
+files, curl whose every read is timed where it arrives, flows in both directions, tcpdump on the
+router.
 """
 import fcntl
 import hashlib
@@ -7,6 +8,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import threading
 import time
 
@@ -93,52 +95,24 @@ def wait_for_port(lab, namespace, where, process, patience=10.0):
     raise LabError(f"{process.what} does not listen at {where}: {process.log_tail()}")
 
 
-class Download:
-    """curl, its output read from a pipe as it comes: when how much arrived, and what it was."""
+class Arrivals:
+    """When how much came to the reader of a stream."""
 
-    def __init__(self, lab, url, *options):
-        reader, writer = os.pipe()
-        fcntl.fcntl(reader, _F_SETPIPE_SZ, 1 << 20)
+    def __init__(self):
         self.arrivals = []  # (seconds since boot, bytes)
         self.bytes = 0
         self.began = now()
         self.ended = None
-        self._digest = hashlib.sha256()
-        self.process = lab.start(lab.mh, "curl", "-sS", "-N", "--connect-timeout", "20", *options,
-                                 url, stdout=writer, log=lab.path(f"curl-{id(self)}.log"))
-        os.close(writer)
-        self._lab = lab
-        self._thread = threading.Thread(target=self._read, args=(reader,), daemon=True)
-        self._thread.start()
 
-    def _read(self, reader):
-        with os.fdopen(reader, "rb", buffering=0) as pipe:
-            while block := pipe.read(1 << 18):
-                self.arrivals.append((now(), len(block)))
-                self.bytes += len(block)
-                self._digest.update(block)
-        self.ended = now()
-
-    def sha256(self):
-        return self._digest.hexdigest()
+    def arrived(self, at, size):
+        self.arrivals.append((at, size))
+        self.bytes += size
 
     def running(self):
         return self.ended is None
 
     def last_arrival(self):
         return self.arrivals[-1][0] if self.arrivals else self.began
-
-    def wait(self, patience):
-        """curl's exit status; None if it was still at it and has been stopped."""
-        self._thread.join(patience)
-        if self._thread.is_alive():
-            self._lab.stop(self.process)
-            self._thread.join()
-            return None
-        return self.process.wait()
-
-    def errors(self):
-        return self.process.log_tail().strip()
 
     def bytes_between(self, begin, end):
         return sum(size for at, size in self.arrivals if begin <= at < end)
@@ -153,6 +127,89 @@ class Download:
         from before the window, but not beyond it."""
         return max(((ended - began, began, ended) for began, ended in self.gaps(end)
                     if ended >= begin), default=(0.0, begin, begin))
+
+
+class Download(Arrivals):
+    """curl, its output read from a pipe as it comes: when how much arrived, and what it was."""
+
+    def __init__(self, lab, url, *options):
+        super().__init__()
+        reader, writer = os.pipe()
+        fcntl.fcntl(reader, _F_SETPIPE_SZ, 1 << 20)
+        self._digest = hashlib.sha256()
+        self.process = lab.start(lab.mh, "curl", "-sS", "-N", "--connect-timeout", "20", *options,
+                                 url, stdout=writer, log=lab.path(f"curl-{id(self)}.log"))
+        os.close(writer)
+        self._lab = lab
+        self._thread = threading.Thread(target=self._read, args=(reader,), daemon=True)
+        self._thread.start()
+
+    def _read(self, reader):
+        with os.fdopen(reader, "rb", buffering=0) as pipe:
+            while block := pipe.read(1 << 18):
+                self.arrived(now(), len(block))
+                self._digest.update(block)
+        self.ended = now()
+
+    def sha256(self):
+        return self._digest.hexdigest()
+
+    def wait(self, patience):
+        """curl's exit status; None if it was still at it and has been stopped."""
+        self._thread.join(patience)
+        if self._thread.is_alive():
+            self._lab.stop(self.process)
+            self._thread.join()
+            return None
+        return self.process.wait()
+
+    def errors(self):
+        return self.process.log_tail().strip()
+
+
+class Flow(Arrivals):
+    """flow.py at both hosts, its bytes compared where they arrive. It goes through the proxy to
+    "host:port", which leads to `service` on the correspondent; proxy "none": the kernel's own."""
+
+    _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "flow.py")
+
+    def __init__(self, lab, direction, mbit, seconds, proxy, to, service):
+        super().__init__()
+        self._lab = lab
+        # Only the receiver has something to say.
+        heard = {"stdout": subprocess.PIPE, "text": True}
+        down = direction == "down"
+        self.server = lab.start(lab.ch, sys.executable, self._PROGRAM, "serve", service,
+                                log=lab.path(f"flow-{id(self)}-ch.log"), **({} if down else heard))
+        wait_for_port(lab, lab.ch, service, self.server)
+        self.client = lab.start(lab.mh, sys.executable, self._PROGRAM, "ask", proxy, to, direction,
+                                str(mbit), str(seconds), log=lab.path(f"flow-{id(self)}-mh.log"),
+                                **(heard if down else {}))
+        self._receiver = self.client if down else self.server
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self):
+        for line in self._receiver.stdout:
+            at, size = line.split()
+            self.arrived(float(at), int(size))
+        self.ended = now()
+
+    def wait(self, patience):
+        """What went wrong, or nothing. Both ends are gone afterwards."""
+        self._thread.join(patience)
+        problem = "" if self.ended else "it does not end"
+        for process in (self.client, self.server):
+            if not problem and process.wait(5):
+                problem = process.log_tail() or f"status {process.returncode}"
+        self.stop()
+        return problem
+
+    def stop(self):
+        self._receiver.terminate()
+        self._thread.join()
+        for process in (self.client, self.server):
+            self._lab.stop(process)
 
 
 class Tcpdump:

@@ -70,6 +70,30 @@ TEST(TcpTransfer, RecoversFromAnOvershootIntoAFullQueue) {
   EXPECT_GT(rate, 100.0);
 }
 
+// S13: a move in the middle of a batch of acknowledgements, when the segment that the last of them
+// showed to be lost is to be sent again and has not left yet. It must not fall behind the others:
+// a sender whose first segment lies beyond its window is silent for ever.
+TEST(TcpTransfer, IsSentAgainInOrderWhileARetransmissionWaitsForItsTurn) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    TwoHosts hosts{seed};
+    Connection c{hosts};
+    const PeerId peer{1};
+    ASSERT_TRUE(hosts.a.connections().own(c.client_flow(), peer));
+    hosts.a_to_b.loss = 0.05;
+    hosts.on_arrival = [&](LwipStack& to, Packet& packet) {
+      if (&to == &hosts.a && hosts.random() % 20 == 0) {
+        to.input(Packet::copy_of(packet.bytes()), hosts.now);
+        hosts.a.connections().retransmit_now(peer);
+        hosts.a.output().clear();  // and is lost
+      }
+    };
+    Transfer transfer{*c.client, *c.server, mega};
+    ASSERT_TRUE(hosts.run_until([&] { return transfer.done(); }, 10min));
+    EXPECT_EQ(transfer.wrong(), 0u);
+  }
+}
+
 TEST(TcpTransfer, ManyConnectionsShareAWire) {
   TwoHosts hosts;
   const auto acceptor = hosts.listen(80);
