@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "apps/node/dns_config.hpp"
 #include "ipsec/policy/policy_table.hpp"
 #include "mobility/peer_table.hpp"
 #include "stack/core/endpoint.hpp"
@@ -59,6 +60,7 @@ struct Config {
   std::optional<SocksConfig> socks;
   std::vector<PublishConfig> publish;
   MobilityConfig mobility;
+  DnsConfig dns;
   std::string control_socket = "/run/godwit/control.sock";
 };
 
