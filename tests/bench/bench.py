@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """./dev bench: measures Godwit beside the kernel's TCP, in one run on one machine.
 
-usage: bench.py [bulk] [proxy] [stall] [--json FILE] [--build DIR] [--seconds S] [--runs N]
+usage: bench.py [bulk] [proxy] [stall] [mobility] [--json FILE] [--build DIR] [--seconds S] [--runs N]
 
 bulk   one transfer over a cable between two namespaces, a core for each end: the kernel's TCP,
        Godwit over TUN without ESP, Godwit over TUN with ESP; goodput and CPU time per GB
 proxy  the same cable, as a user travels it: curl, SOCKS, Godwit, publish, nginx
 stall  what a reader notices of a move (break before make) at 2, 20 and 100 ms of round trip
+mobility  what a move costs: CPU time for thousands of connections, the burst for a thousand peers
 
 Without a name, all of them. Prints tables; with --json the same as a list of
 {name, value, unit, n, min, max, reference}: value is the median of n runs, reference what it is
@@ -18,6 +19,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -218,7 +220,21 @@ def bench_stall(options, results):
     say(f"  target one round trip and 20 ms: {outcome}\n")
 
 
-BENCHES = {"bulk": bench_bulk, "proxy": bench_proxy, "stall": bench_stall}
+# --- mobility ----------------------------------------------------------------------------------
+
+def bench_mobility(options, results):
+    """Whole nodes in one process: no namespace, no clock but the processor's."""
+    program = os.path.join(options.build, "mobility_bench")
+    say("Mobility: whole nodes in one process, CPU time of the thread, packets by virtual time")
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        if subprocess.run([program, "--json", file.name]).returncode:
+            raise LabError("mobility_bench failed")
+        results.items += json.load(file)
+    say()
+
+
+BENCHES = {"bulk": bench_bulk, "proxy": bench_proxy, "stall": bench_stall,
+           "mobility": bench_mobility}
 
 
 def main():
@@ -236,8 +252,10 @@ def main():
     results = Results()
     try:
         go_first()
-        need("curl", "nginx", "ss")
-        for name in options.names or BENCHES:
+        names = options.names or list(BENCHES)
+        if names != ["mobility"]:
+            need("curl", "nginx", "ss")
+        for name in names:
             BENCHES[name](options, results)
     except LabError as error:
         print(f"bench: {error}", file=sys.stderr)
