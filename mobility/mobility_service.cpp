@@ -219,6 +219,7 @@ void MobilityService::handle_not_sent(NoticeId id, Instant) {
   if (!peer) return;
   if (peer->echo == id.number) peer->echo.reset();
   peer->initiator.handle_not_sent(id.number);
+  schedule(id.peer);
 }
 
 void MobilityService::handle_peer_address(PeerId id, const IpAddress& address, Instant now) {

@@ -118,6 +118,7 @@ class ModelHost {
   void carry_out(const MobilityService::AddTunnel& tunnel);
   void carry_out(const MobilityService::RemoveTunnel& tunnel);
   void carry_out(const MobilityService::Rewrite& rewrite);
+  void carry_out(const MobilityService::NewPath&) {}
   void carry_out(const MobilityService::PathUnproven& claim) { unproven_ = claim.address; }
   void carry_out(const MobilityService::PathProven& proven);
   void carry_out(const MobilityService::PathDown&) { is_down_ = true; }
