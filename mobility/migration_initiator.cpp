@@ -114,6 +114,7 @@ void MigrationInitiator::handle_not_sent(std::uint32_t counter) {
   std::erase_if(outstanding_, [&](const Outstanding& outstanding) {
     return outstanding.attempts == 0 && newest_ != outstanding.notice.counter;
   });
+  if (state_ == State::Settled && outstanding_.empty()) next_try_.reset();
 }
 
 void MigrationInitiator::handle_peer_moved(const Context& context, Instant now) {

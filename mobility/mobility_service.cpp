@@ -227,6 +227,7 @@ void MobilityService::handle_not_sent(NoticeId id, Instant now) {
     schedule(id.peer);
   }
   peer->initiator.handle_not_sent(id.number);
+  schedule(id.peer);
 }
 
 void MobilityService::handle_peer_address(PeerId id, const IpAddress& address, Instant now) {

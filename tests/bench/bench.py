@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """./dev bench: measures Godwit beside the kernel's TCP, in one run on one machine.
 
-usage: bench.py [bulk] [proxy] [stall] [handover] [--json FILE] [--build DIR] [--seconds S]
-                [--runs N] [--moves N] [--quick] [--peers DIR]
+usage: bench.py [bulk] [proxy] [stall] [mobility] [handover] [--json FILE] [--build DIR]
+                [--seconds S] [--runs N] [--moves N] [--quick] [--peers DIR]
 
 bulk   one transfer over a cable between two namespaces, a core for each end: the kernel's TCP,
        Godwit over TUN without ESP, Godwit over TUN with ESP; goodput and CPU time per GB
 proxy  the same cable, as a user travels it: curl, SOCKS, Godwit, publish, nginx
 stall  what a reader notices of a move (break before make) at 2, 20 and 100 ms of round trip
+mobility  what a move costs: CPU time for thousands of connections, the burst for a thousand peers
 handover  moves in every manner, under Godwit and under what else survives one; needs a harness
        with the others (--peers DIR) for the second half; 25 minutes, with --quick 5
 
@@ -21,6 +22,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -222,9 +224,21 @@ def bench_stall(options, results):
     say(f"  target one round trip and 20 ms: {outcome}\n")
 
 
+# --- mobility ----------------------------------------------------------------------------------
+
+def bench_mobility(options, results):
+    """Whole nodes in one process: no namespace, no clock but the processor's."""
+    program = os.path.join(options.build, "mobility_bench")
+    say("Mobility: whole nodes in one process, CPU time of the thread, packets by virtual time")
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        if subprocess.run([program, "--json", file.name]).returncode:
+            raise LabError("mobility_bench failed")
+        results.items += json.load(file)
+    say()
+
+
 BENCHES = {"bulk": bench_bulk, "proxy": bench_proxy, "stall": bench_stall,
-           "handover": handover.bench_handover}
-BY_DEFAULT = ("bulk", "proxy", "stall")
+           "mobility": bench_mobility}
 
 
 def main():
@@ -247,8 +261,10 @@ def main():
     results = Results()
     try:
         go_first()
-        need("curl", "nginx", "ss")
-        for name in options.names or BY_DEFAULT:
+        names = options.names or BY_DEFAULT
+        if tuple(names) != ("mobility",):
+            need("curl", "nginx", "ss")
+        for name in names:
             BENCHES[name](options, results)
     except LabError as error:
         print(f"bench: {error}", file=sys.stderr)
