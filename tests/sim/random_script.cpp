@@ -26,8 +26,9 @@ class Drawer {
     draw_hosts();
     at(0.1);
     draw_streams();
-    // Nothing happens to a host before its sessions stand: tests/scenarios/README.md says why.
+    // Nothing happens before sessions stand: tests/scenarios/README.md says why.
     at(4);
+    for (const auto& [who, action] : faults_) line(who, action);
     const std::uint64_t steps = 3 + pick(10);
     for (std::uint64_t i = 0; i < steps; ++i) draw_step();
     draw_end();
@@ -44,6 +45,10 @@ class Drawer {
     char text[32];
     std::snprintf(text, sizeof text, "%.3f", time_);
     out_ << text << "  " << who << "  " << action << '\n';
+  }
+  // What goes wrong on a line, from the moment on at which sessions stand.
+  void fault(const std::string& who, const std::string& action) {
+    faults_.emplace_back(who, action);
   }
   void setup(const std::string& who, const std::string& action) {
     out_ << "setup  " << who << "  " << action << '\n';
@@ -64,15 +69,15 @@ class Drawer {
   void draw_line(const std::string& line_name) {
     setup(line_name, "delay " + std::to_string(1 + pick(60)) + " ms");
     setup(line_name, "rate " + std::to_string(2 + pick(48)) + " Mbit/s");
-    if (one_in(2)) setup(line_name, "loss " + std::to_string(pick(4)) + " %");
-    if (one_in(4)) setup(line_name, "jitter " + std::to_string(1 + pick(8)) + " ms");
-    if (one_in(4)) setup(line_name, "duplication " + std::to_string(1 + pick(3)) + " %");
-    if (one_in(4)) setup(line_name, "corruption " + std::to_string(1 + pick(2)) + " %");
+    if (one_in(2)) fault(line_name, "loss " + std::to_string(pick(4)) + " %");
+    if (one_in(4)) fault(line_name, "jitter " + std::to_string(1 + pick(8)) + " ms");
+    if (one_in(4)) fault(line_name, "duplication " + std::to_string(1 + pick(3)) + " %");
+    if (one_in(4)) fault(line_name, "corruption " + std::to_string(1 + pick(2)) + " %");
     if (one_in(4)) {
-      setup(line_name, "reordering " + std::to_string(1 + pick(5)) + " % by " +
+      fault(line_name, "reordering " + std::to_string(1 + pick(5)) + " % by " +
                            std::to_string(1 + pick(20)) + " ms");
     }
-    if (one_in(8)) setup(line_name, "bursts begin 1 % end " + std::to_string(10 + pick(40)) + " %");
+    if (one_in(8)) fault(line_name, "bursts begin 1 % end " + std::to_string(10 + pick(40)) + " %");
     if (one_in(8)) setup(line_name, "queue " + std::to_string(16 + pick(200)) + " KiB");
   }
 
@@ -193,6 +198,7 @@ class Drawer {
   std::ostringstream out_;
   double time_ = 0;
   unsigned networks_ = 0;
+  std::vector<std::pair<std::string, std::string>> faults_;
   std::vector<RandomHost> hosts_;
   std::vector<Stream> streams_;
 };
