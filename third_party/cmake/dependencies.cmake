@@ -1,5 +1,5 @@
 # Targets for everything from outside: Botan::Botan, asio::asio, nlohmann_json::nlohmann_json,
-# GTest::gtest, GTest::gmock (and their _main), lwip. What is missing stops the configuration
+# GTest::gtest, GTest::gmock (and their _main), ldns, lwip. What is missing stops the configuration
 # with the command that provides it.
 #
 #   -DGODWIT_LWIP_SOURCE=DIR   lwIP from DIR, our patches applied to a copy
@@ -94,6 +94,17 @@ find_package(GTest 1.11 QUIET)
 if(NOT GTest_FOUND)
   message(FATAL_ERROR "GoogleTest is not there. ${godwit_how_to_install}")
 endif()
+
+find_path(GODWIT_LDNS_INCLUDE ldns/ldns.h)
+find_library(GODWIT_LDNS_LIBRARY ldns)
+mark_as_advanced(GODWIT_LDNS_INCLUDE GODWIT_LDNS_LIBRARY)
+if(NOT GODWIT_LDNS_INCLUDE OR NOT GODWIT_LDNS_LIBRARY)
+  message(FATAL_ERROR "ldns (ldns/ldns.h and libldns) is not there. ${godwit_how_to_install}")
+endif()
+add_library(ldns UNKNOWN IMPORTED GLOBAL)
+set_target_properties(ldns PROPERTIES
+  IMPORTED_LOCATION ${GODWIT_LDNS_LIBRARY}
+  INTERFACE_INCLUDE_DIRECTORIES ${GODWIT_LDNS_INCLUDE})
 
 # --- lwip
 
