@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "apps/node/dns_config.hpp"
 #include "ipsec/ike/ike_peer.hpp"
 #include "ipsec/policy/policy_table.hpp"
 #include "mobility/peer_table.hpp"
@@ -67,6 +68,7 @@ struct Config {
   std::optional<SocksConfig> socks;
   std::vector<PublishConfig> publish;
   MobilityConfig mobility;
+  DnsConfig dns;
   std::string control_socket = "/run/godwit/control.sock";
 };
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "apps/node/config_parser.hpp"
+#include "apps/node/dns_config_reader.hpp"
 #include "apps/node/file.hpp"
 
 namespace godwit {
@@ -50,8 +51,10 @@ std::vector<IpAddress> addresses_of(const std::string& name) {
 }
 
 // A name of one label is what people call each other; asking DNS for it would only take time.
-bool is_asked_for(const PeerConfig& peer) {
-  return peer.addresses.empty() && peer.name.find('.') != std::string::npos;
+// Where name servers are configured, they are asked when somebody wants the peer.
+bool is_asked_for(const Config& config, const PeerConfig& peer) {
+  return config.dns.servers.empty() && peer.addresses.empty() &&
+         peer.name.find('.') != std::string::npos;
 }
 
 // Shared by the daemon, which may lose patience, and the thread that asks.
@@ -94,13 +97,20 @@ Outcome<Config> load_config(const std::string& file) {
                    "\", which is this host's own name; allowed: another name for the peer, or " +
                    "another \"name\" for this host"};
   }
+  if (config->dns.secret_file) {
+    auto secret = load_dns_secret(*config->dns.secret_file);
+    if (!secret) return Problem{file + ": " + secret.problem()};
+    if (config->dns.update && config->dns.update->key) {
+      config->dns.update->key->secret = std::move(*secret);
+    }
+  }
   return config;
 }
 
 std::vector<std::string> resolve_peers(Config& config, Duration patience) {
   const auto search = std::make_shared<Search>();
   for (const PeerConfig& peer : config.peers) {
-    if (is_asked_for(peer)) search->names.push_back(peer.name);
+    if (is_asked_for(config, peer)) search->names.push_back(peer.name);
   }
   if (search->names.empty()) return {};
   // The host's resolver takes as long as it likes and cannot be interrupted: whoever gives up
@@ -111,7 +121,7 @@ std::vector<std::string> resolve_peers(Config& config, Duration patience) {
 
   std::vector<std::string> lines;
   for (PeerConfig& peer : config.peers) {
-    if (!is_asked_for(peer)) continue;
+    if (!is_asked_for(config, peer)) continue;
     peer.addresses = search->found[peer.name];
     std::string line = "peer " + peer.name + ':';
     for (const IpAddress& address : peer.addresses) line += ' ' + to_string(address);

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <filesystem>
 
+#include "apps/node/dns_config_reader.hpp"
 #include "apps/node/duration.hpp"
 #include "apps/node/identity.hpp"
 #include "apps/node/json_reader.hpp"
@@ -109,6 +110,10 @@ Outcome<Config> ConfigReader::read(const Json& value) {
     read_publish(entry, path);
   }
   if (const Json* mobility = root.find("mobility")) read_mobility(*mobility, "mobility");
+  if (const Json* dns = root.find("dns")) {
+    config_.dns = read_dns_config(
+        problems_, *dns, "dns", [this](const std::string& path) { return beside_the_file(path); });
+  }
   root.finish();
   if (!problems_.empty()) return problems_.problem();
   return std::move(config_);

@@ -71,6 +71,18 @@ struct ProblemReported {  // something at the edge failed and was gone on withou
   std::string what;
   std::string reason;
 };
+struct PeerFoundByName {  // DNS says where the peer might be (S17): a hint, keys decide
+  PeerId peer;
+  IpAddress address;
+};
+struct PeerNotFoundByName {
+  PeerId peer;
+  std::string reason;
+};
+struct NamePublished {  // DNS tells of this address (S18)
+  std::string zone;
+  IpAddress address;
+};
 struct ConnectionOpened {
   PeerId peer;
   FiveTuple flow;
@@ -84,7 +96,8 @@ using EventDetail =
     std::variant<AddressAppeared, AddressDeprecatedEvent, AddressGone, PeerConnecting,
                  PeerConnected, PeerFailed, MoveAnnounced, PeerMigrated, FirstByteAfterMove,
                  PathProvenEvent, PathDownEvent, PeerObserved, PeerLostEvent, ProblemReported,
-                 ConnectionOpened, ConnectionClosedEvent>;
+                 PeerFoundByName, PeerNotFoundByName, NamePublished, ConnectionOpened,
+                 ConnectionClosedEvent>;
 
 struct Event {
   Instant at;

@@ -98,6 +98,18 @@ class EventFields {
     name("problem")["what"] = event.what;
     out_["reason"] = event.reason;
   }
+  void operator()(const PeerFoundByName& event) {
+    peer("peer_found_by_name", event.peer);
+    out_["address"] = to_string(event.address);
+  }
+  void operator()(const PeerNotFoundByName& event) {
+    peer("peer_not_found_by_name", event.peer);
+    out_["reason"] = event.reason;
+  }
+  void operator()(const NamePublished& event) {
+    name("name_published")["zone"] = event.zone;
+    out_["address"] = to_string(event.address);
+  }
   void operator()(const ConnectionOpened& event) {
     flow("connection_opened", event.peer, event.flow);
   }

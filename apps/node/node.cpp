@@ -67,6 +67,12 @@ ike::IkeConfig ike_config_of(const Config& config) {
   return out;
 }
 
+std::vector<std::string> names_of(const std::vector<PeerConfig>& peers) {
+  std::vector<std::string> names;
+  for (const PeerConfig& peer : peers) names.push_back(peer.name);
+  return names;
+}
+
 MobilityTimes mobility_times_of(const MobilityConfig& config) {
   MobilityTimes times;
   times.retry.floor = config.first_retry_floor;
@@ -113,6 +119,7 @@ Node::Node(const Config& config, const Ed25519PrivateKey* identity, Rng& rng, In
       ike_channel_{ike_, translation_of(config)},
       channel_{channel != nullptr ? *channel : ike_channel_},
       mobility_{rng, mobility_times_of(config.mobility)},
+      names_{config.dns, names_of(config.peers), rng, now},
       datapath_{{policy_, filters_, sas_, routes_, directory_, stack_},
                 config.link.mtu,
                 [this](std::uint16_t port, Bytes message) {
@@ -194,6 +201,7 @@ void Node::handle_timeout(Instant now) {
   }
   datapath_.handle_timeout(now);
   filters_.expire(now);
+  names_.handle_timeout(now);
   settle(now);
 }
 
@@ -210,6 +218,7 @@ void Node::announce_again(Instant now) {
 void Node::settle(Instant now) {
   settle_addresses(now);
   settle_mobility(now);
+  settle_names(now);
   settle_ike(now);
   settle_stack(now);
   settle_datapath(now);
@@ -242,6 +251,7 @@ void Node::carry_out(const AddressPreferred& preferred, Instant now) {
   publish(AddressAppeared{address}, now);
   mobility_.handle_address_preferred(address, now);
   settle_mobility(now);
+  tell_names(now);
 }
 
 // The order of S4 and S5: connections are marked, the route gives way to the tunnel entry, then
@@ -258,6 +268,7 @@ void Node::carry_out(const AddressDeprecated& deprecated, Instant now) {
   }
   settle_mobility(now);
   release_if_free(address);
+  tell_names(now);
   publish(AddressDeprecatedEvent{address, successor}, now);
 }
 
@@ -347,6 +358,7 @@ void Node::apply(const MobilityService::Rewrite& rewrite, Instant now) {
   }
   follow_path(peer, now);
   if (old_path == OldPath::Gone) connections.retransmit_now(peer);
+  names_.stop_seeking(peer);
   if (change.from == change.to) return;  // nothing moved; what waited goes on
   ++peer_of(peer).moves;
 
@@ -404,15 +416,6 @@ void Node::carry_out(const MobilityService::PathUp& up, Instant) {
 
 void Node::carry_out(const MobilityService::AcceptAlso& also, Instant) {
   filters_.accept_also(also.peer, also.alias, also.until);
-}
-
-// S17 asks DNS; until then the addresses the configuration knows are tried in turn.
-void Node::carry_out(const MobilityService::ResolvePeer& resolve, Instant now) {
-  Peer& peer = peer_of(resolve.peer);
-  if (peer.config.addresses.empty()) return;
-  const IpAddress address =
-      peer.config.addresses[peer.next_address++ % peer.config.addresses.size()];
-  mobility_.handle_peer_address(peer.id, address, now);
 }
 
 void Node::carry_out(const MobilityService::PeerLost& lost, Instant now) {
@@ -650,10 +653,12 @@ std::optional<Deadline> Node::next_deadline() const {
   next = earliest(next, mobility_.next_deadline());
   next = earliest(next, channel_.next_deadline());
   next = earliest(next, filters_.next_deadline());
+  next = earliest(next, names_.next_deadline());
   return earliest(next, datapath_.next_deadline());
 }
 
 void Node::set_activity_handler(std::function<void()> handler) {
+  wake_ = handler;
   stack_.set_activity_handler(std::move(handler));
 }
 

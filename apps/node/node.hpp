@@ -16,6 +16,7 @@
 #include "apps/node/datapath.hpp"
 #include "apps/node/events.hpp"
 #include "apps/node/ike_channel.hpp"
+#include "apps/node/name_service.hpp"
 #include "apps/node/status.hpp"
 #include "ipsec/crypto/signer.hpp"
 #include "ipsec/ike/ike_endpoint.hpp"
@@ -64,6 +65,11 @@ class Node {
   void handle_resume(Instant now);
   // A person wants to know: every peer is told where we are, whether or not it seems needed.
   void announce_again(Instant now);
+  // What came from a name server under the number of a query of ours; none: it could not be asked.
+  void handle_dns(DnsQueryId query, const Endpoint& from, std::optional<Bytes> message,
+                  Instant now);
+  // The time of day; signatures for name servers carry it. Before other inputs of the same turn.
+  void handle_wall_clock(UnixTime time, Instant now) { names_.handle_wall_clock(time, now); }
   // Carries out what inputs and sockets have left to do. Once after each batch of inputs.
   void settle(Instant now);
   // Delete to every peer (RFC 7296 section 1.4.1); for the end of the process.
@@ -71,6 +77,8 @@ class Node {
 
   // --- outputs ----------------------------------------------------------------------------
   PacketBatch& outgoing() { return datapath_.outgoing(); }
+  // Over the host's own sockets, not over the link.
+  std::vector<DnsQuery>& outgoing_dns() { return names_.outgoing(); }
   std::optional<Deadline> next_deadline() const;
   EventBus<Event>& events() { return events_; }
   // Called when a socket was used outside an input and settle() should follow soon.
@@ -87,6 +95,9 @@ class Node {
   // Protect: over this stack. Bypass: the host's own stack. Discard: refuse.
   PolicyAction action_for(IpProtocol protocol, const Endpoint& remote) const;
   std::optional<IpAddress> address_of(std::string_view peer_name) const;
+  // Asks DNS where a peer without a configured address is (S17); PeerFoundByName or
+  // PeerNotFoundByName follows after the next settle(). None: no such peer, or no servers.
+  std::optional<PeerId> find_by_name(std::string_view peer_name);
   std::string peer_name(PeerId peer) const;
 
   NodeStatus status(Instant now) const;
@@ -112,7 +123,7 @@ class Node {
     std::optional<Attempt> connecting{};
     bool behind_nat = false;  // on our side, as the peer has seen it since the session began
     unsigned moves = 0;
-    std::size_t next_address = 0;  // of config.addresses, the next to be tried
+    std::size_t next_address = 0;  // of config.addresses and those from DNS, the next to be tried
   };
   Peer& peer_of(PeerId id) { return peers_.at(id.value); }
 
@@ -151,6 +162,15 @@ class Node {
   void carry_out(const ControlChannel::NoticeReceived& received, Instant now);
   void carry_out(const ControlChannel::NoticeAnswered& answered, Instant now);
   void carry_out(const ControlChannel::NoticeNotSent& not_sent, Instant now);
+
+  // In node_names.cpp.
+  void settle_names(Instant now);
+  void carry_out(const NameService::PeerFound& found, Instant now);
+  void carry_out(const NameService::PeerNotFound& unknown, Instant now);
+  void carry_out(const NameService::Published& published, Instant now);
+  void carry_out(const NameService::Failed& failed, Instant now);
+  // Which addresses DNS is to tell of (S18).
+  void tell_names(Instant now);
 
   void settle_ike(Instant now);
   void carry_out(ike::SendDatagram& send, Instant now);
@@ -196,7 +216,10 @@ class Node {
   IkeChannel ike_channel_;
   ControlChannel& channel_;  // of notices: IKE's, or another
   MobilityService mobility_;
+  NameService names_;
   Datapath datapath_;
+  std::vector<PeerId> looked_for_;  // by find_by_name(), until settle()
+  std::function<void()> wake_;
 };
 
 }  // namespace godwit

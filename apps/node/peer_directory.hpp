@@ -45,12 +45,20 @@ class PeerDirectory {
     location_of_.erase(at);
   }
 
+  // From DNS: where a new session is tried, in place of what DNS said before. A name counts less
+  // than the configuration and than who is there.
+  void hint(PeerId peer, const std::vector<IpAddress>& addresses) {
+    std::erase_if(hinted_, [peer](const auto& entry) { return entry.second == peer; });
+    for (const IpAddress& address : addresses) hinted_.emplace(address, peer);
+  }
+
   // Whom a new connection to this address is for.
   std::optional<PeerId> at(const IpAddress& address) const {
     if (const auto found = expected_.find(address); found != expected_.end()) return found->second;
     if (const auto found = present_.find(address); found != present_.end()) {
       return found->second.front();
     }
+    if (const auto found = hinted_.find(address); found != hinted_.end()) return found->second;
     return std::nullopt;
   }
   // Null: no session stands.
@@ -72,6 +80,7 @@ class PeerDirectory {
  private:
   std::unordered_map<IpAddress, PeerId> expected_;
   std::unordered_map<PeerId, std::vector<IpAddress>> expected_of_;
+  std::unordered_map<IpAddress, PeerId> hinted_;
   std::unordered_map<IpAddress, std::vector<PeerId>> present_;  // never empty, the first counts
   std::unordered_map<PeerId, PeerLocation> location_of_;
 };

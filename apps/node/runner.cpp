@@ -1,5 +1,7 @@
 #include "apps/node/runner.hpp"
 
+#include <chrono>
+
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/post.hpp>
@@ -42,6 +44,15 @@ Outcome<Done> Runner::start() {
   const Instant now = clock_.now();
   node_ = std::make_unique<Node>(config_, identity_ ? &*identity_ : nullptr, rng_, now);
   node_->set_activity_handler([this] { schedule_flush(); });
+  dns_ = std::make_unique<DnsClient>(io_.get_executor(),
+                                     [this](const DnsQuery& query, std::optional<Bytes> message) {
+                                       if (stopped_) return;
+                                       const Instant came = clock_.now();
+                                       tell_time(came);
+                                       node_->handle_dns(query.id, query.server, message, came);
+                                       flush(came);
+                                     });
+  tell_time(now);
   node_->handle_network(view_of_host(), now);
   flush(now);
 
@@ -60,6 +71,7 @@ void Runner::stop() {
     node_->say_goodbye(now);
     link_->transmit(node_->outgoing());
   }
+  dns_.reset();
   if (monitor_) monitor_->close();
   if (link_) link_->close();
   routing_.reset();
@@ -109,6 +121,7 @@ asio::awaitable<void> Runner::follow_host() {
     }
     changes.clear();
     const Instant now = clock_.now();
+    tell_time(now);
     node_->handle_network(view_of_host(), now);
     flush(now);
   }
@@ -128,6 +141,7 @@ asio::awaitable<void> Runner::keep_deadlines() {
     const Instant now = clock_.now();
     const auto next = node_->next_deadline();
     if (next && next->at <= now) {
+      tell_time(now);
       node_->handle_timeout(now);
       flush(now);
     }
@@ -165,9 +179,24 @@ void Runner::flush(Instant now) {
   node_->settle(now);
   PacketBatch& outgoing = node_->outgoing();
   if (!outgoing.empty()) link_->transmit(outgoing);
+  ask_name_servers();
   // The timer sleeps towards what was the next deadline: wake it only for an earlier one.
   const auto next = node_->next_deadline();
   if (next && (!armed_ || next->at < *armed_)) timer_.cancel();
+}
+
+void Runner::ask_name_servers() {
+  std::vector<DnsQuery>& queries = node_->outgoing_dns();
+  if (dns_) {
+    for (DnsQuery& query : queries) dns_->ask(std::move(query));
+  }
+  queries.clear();
+}
+
+void Runner::tell_time(Instant now) {
+  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_1970).count();
+  node_->handle_wall_clock(UnixTime{static_cast<std::uint64_t>(seconds)}, now);
 }
 
 void Runner::schedule_flush() {

@@ -11,6 +11,7 @@
 #include <asio/steady_timer.hpp>
 
 #include "apps/node/config.hpp"
+#include "apps/node/dns_client.hpp"
 #include "apps/node/node.hpp"
 #include "apps/node/outcome.hpp"
 #include "ipsec/crypto/signer.hpp"
@@ -50,6 +51,9 @@ class Runner {
   asio::awaitable<void> keep_deadlines();
   NetworkView view_of_host();
   void flush(Instant now);
+  void ask_name_servers();
+  // Before whatever may sign something for a name server.
+  void tell_time(Instant now);
   void schedule_flush();
 
   asio::io_context& io_;
@@ -66,6 +70,7 @@ class Runner {
   std::unique_ptr<NetlinkMonitor> monitor_;
   std::unique_ptr<HostRouting> routing_;
   std::unique_ptr<Node> node_;
+  std::unique_ptr<DnsClient> dns_;
 };
 
 }  // namespace godwit

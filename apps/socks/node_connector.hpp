@@ -27,6 +27,8 @@ class NodeConnector final : public SocksConnector {
   };
   Choice choose(const std::vector<IpAddress>& addresses, std::uint16_t port) const;
   asio::awaitable<std::vector<IpAddress>> look_up(const std::string& name);
+  // What the node's name servers say within the time a client has patience for.
+  asio::awaitable<std::vector<IpAddress>> await_found(PeerId peer);
   asio::awaitable<SocksResult> connect_protected(Endpoint remote);
   asio::awaitable<SocksResult> connect_from_host(Endpoint remote);
 

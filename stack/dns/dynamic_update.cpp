@@ -59,7 +59,7 @@ std::string_view advice(UpdateFailure failure) {
     case UpdateFailure::Refused:
       return "allow this key to update the zone at the server (allow-update, update-policy or acl)";
     case UpdateFailure::BadKey:
-      return "dns.update.key.name must be the name of a key that the server has";
+      return "dns.update.key.name must name a key that the server has and lets update the zone";
     case UpdateFailure::BadSignature:
       return "secret and algorithm of dns.update.key must be those of the server";
     case UpdateFailure::BadTime: return "set the clock of this host or of the server";

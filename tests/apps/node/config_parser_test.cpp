@@ -33,6 +33,12 @@ constexpr const char* whole = R"(// Everything that can be said.
   "socks": {"listen": "127.0.0.1:1080"},
   "publish": [{"port": 22, "to": "127.0.0.1:22"}, {"port": 80, "to": "[::1]:8080"}],
   "mobility": {"first_retry_floor": "20ms", "retry_ceiling": "3s", "hold_time": "2h", "grace": "0s"},
+  "dns": {
+    "servers": ["192.0.2.53", "[2001:db8::53]:5353", "192.0.2.53:53"],
+    "update": {"server": "192.0.2.54", "zone": "Example.org.", "name": "laptop.example.org",
+               "reverse_zones": ["2.0.192.in-addr.arpa", "8.b.d.0.1.0.0.2.ip6.arpa"], "ttl": "1min",
+               "key": {"name": "laptop", "algorithm": "hmac-sha512", "file": "dns.key"}}
+  },
   "control": "/run/gw.sock"
 })";
 
@@ -62,6 +68,18 @@ TEST(ConfigParser, ReadsEverythingThatCanBeSaid) {
   EXPECT_EQ(config->mobility.first_retry_floor, 20ms);
   EXPECT_EQ(config->mobility.grace, 0s);
   EXPECT_EQ(config->control_socket, "/run/gw.sock");
+  ASSERT_EQ(config->dns.servers.size(), 2u);  // the first is said twice
+  EXPECT_EQ(to_string(config->dns.servers[0]), "192.0.2.53:53");
+  EXPECT_EQ(to_string(config->dns.servers[1]), "[2001:db8::53]:5353");
+  const UpdateSettings& update = *config->dns.update;
+  EXPECT_EQ(to_string(update.server), "192.0.2.54:53");
+  EXPECT_EQ(update.zone.text(), "example.org");
+  EXPECT_EQ(update.name.text(), "laptop.example.org");
+  EXPECT_EQ(update.reverse_zones.size(), 2u);
+  EXPECT_EQ(update.ttl, 60u);
+  EXPECT_EQ(update.key->name.text(), "laptop");
+  EXPECT_EQ(update.key->algorithm, TsigAlgorithm::HmacSha512);
+  EXPECT_EQ(config->dns.secret_file, "/etc/godwit/dns.key");
 }
 
 // S25: what nobody configured is protected or refused, never sent in the clear.
@@ -80,6 +98,22 @@ TEST(ConfigParser, KeepsAnEmptyPolicyEmpty) {
   const auto config = parse_config(R"({"policy": []})", file);
   ASSERT_TRUE(config);
   EXPECT_TRUE(config->policy.empty());  // no rule: discard
+}
+
+// S18: thirty seconds, SHA-256, no PTR, unless somebody says otherwise.
+TEST(ConfigParser, DnsUpdateHasDefaults) {
+  const auto config = parse_config(
+      R"({"dns": {"update": {"server": "192.0.2.54", "zone": "example.org",
+          "name": "laptop.example.org",
+          "key": {"name": "laptop", "secret": "AAAAAAAAAAAAAAAAAAAAAA=="}}}})",
+      file);
+  ASSERT_TRUE(config) << config.problem();
+  EXPECT_TRUE(config->dns.servers.empty());
+  EXPECT_EQ(config->dns.update->ttl, 30u);
+  EXPECT_TRUE(config->dns.update->reverse_zones.empty());
+  EXPECT_EQ(config->dns.update->key->algorithm, TsigAlgorithm::HmacSha256);
+  EXPECT_EQ(config->dns.update->key->secret, ByteString(16));
+  EXPECT_FALSE(config->dns.secret_file);
 }
 
 struct Wrong {
@@ -140,6 +174,28 @@ TEST(ConfigParser, SaysWhatIsWrongAndWhatIsAllowed) {
       {R"({"publish": [{"to": "127.0.0.1:22"}]})", "publish[0].port", "nothing", "1 to 65535"},
       {R"({"publish": [{"port": 22, "to": "127.0.0.1:22"}, {"port": 22, "to": "127.0.0.1:23"}]})",
        "publish[1].port", "published already", "each port once"},
+      {R"({"dns": {}})", "dns", "neither servers nor update", "or both"},
+      {R"({"dns": {"servers": "192.0.2.53"}})", "dns.servers", "192.0.2.53", "a list"},
+      {R"({"dns": {"servers": ["ns.example.org"]}})", "dns.servers[0]", "ns.example.org",
+       "the address of a name server"},
+      {R"({"dns": {"servers": ["192.0.2.53:0"]}})", "dns.servers[0]", ":0", "192.0.2.53:5353"},
+      {R"({"dns": {"servers": ["224.0.0.251"]}})", "dns.servers[0]", "224.0.0.251", "the address"},
+      {R"({"dns": {"server": []}})", "dns", "\"server\"", "servers, update"},
+      {R"({"dns": {"update": {}}})", "dns.update.server", "nothing", "the address"},
+      {R"({"dns": {"update": {"server": "192.0.2.54", "zone": "a b", "name": "c"}}})",
+       "dns.update.zone", "a b", "a DNS name"},
+      {R"({"dns": {"update": {"server": "192.0.2.54", "zone": "a.org", "name": "c.b.org"}}})",
+       "dns.update.name", "c.b.org", "within the zone \"a.org\""},
+      {R"({"dns": {"update": {"reverse_zones": ["example.org"]}}})", "dns.update.reverse_zones[0]",
+       "example.org", "in-addr.arpa"},
+      {R"({"dns": {"update": {"ttl": 30}}})", "dns.update.ttl", "30", "whole seconds"},
+      {R"({"dns": {"update": {"ttl": "500ms"}}})", "dns.update.ttl", "500ms", "from \"1s\""},
+      {R"({"dns": {"update": {"key": {"name": "k"}}}})", "dns.update.key",
+       "neither secret nor file", "exactly one"},
+      {R"({"dns": {"update": {"key": {"secret": "AAAA", "name": "k"}}}})", "dns.update.key.secret",
+       "4 characters", "16 octets in base64"},
+      {R"({"dns": {"update": {"key": {"algorithm": "hmac-md5"}}}})", "dns.update.key.algorithm",
+       "hmac-md5", "hmac-sha256"},
       {R"({"mobility": {"grace": 5}})", "mobility.grace", "5", "a number with a unit"},
       {R"({"mobility": {"grace": "5"}})", "mobility.grace", "\"5\"", "from \"0s\" to \"1min\""},
       {R"({"mobility": {"hold_time": "40d"}})", "mobility.hold_time", "40d", "\"30d\""},
@@ -163,6 +219,10 @@ TEST(ConfigParser, NeverRepeatsASecret) {
   const std::string problem = problem_of(R"({"peers": [{"name": "a", "psk": "hunter2"}]})");
   EXPECT_THAT(problem, HasSubstr("peers[0].psk: found a text of 7 characters"));
   EXPECT_THAT(problem, ::testing::Not(HasSubstr("hunter2")));
+  const std::string dns =
+      problem_of(R"({"dns": {"update": {"key": {"name": "k", "secret": "hunter2"}}}})");
+  EXPECT_THAT(dns, HasSubstr("dns.update.key.secret: found a text of 7 characters"));
+  EXPECT_THAT(dns, ::testing::Not(HasSubstr("hunter2")));
 }
 
 TEST(ConfigParser, TellsPeersApart) {
