@@ -102,16 +102,16 @@ asio::awaitable<void> DnsClient::ask_by_tcp(std::shared_ptr<Shared> shared, DnsQ
   asio::ip::tcp::socket& socket = *shared_socket;
   const Patience patience{shared_socket, query.patience};
   asio::error_code error;
-  const auto token = asio::redirect_error(asio::use_awaitable, error);
-  co_await socket.async_connect(to_asio<asio::ip::tcp>(query.server), token);
+  const auto token = [&error] { return asio::redirect_error(asio::use_awaitable, error); };
+  co_await socket.async_connect(to_asio<asio::ip::tcp>(query.server), token());
   ByteString message{static_cast<std::uint8_t>(query.bytes.size() >> 8),
                      static_cast<std::uint8_t>(query.bytes.size())};
   message.insert(message.end(), query.bytes.begin(), query.bytes.end());
-  if (!error) co_await asio::async_write(socket, asio::buffer(message), token);
+  if (!error) co_await asio::async_write(socket, asio::buffer(message), token());
   std::array<std::uint8_t, 2> length{};
-  if (!error) co_await asio::async_read(socket, asio::buffer(length), token);
+  if (!error) co_await asio::async_read(socket, asio::buffer(length), token());
   ByteString answer(error ? 0 : std::size_t{length[0]} << 8 | length[1]);
-  if (!error) co_await asio::async_read(socket, asio::buffer(answer), token);
+  if (!error) co_await asio::async_read(socket, asio::buffer(answer), token());
   if (error) {
     shared->tell(query, std::nullopt);
   } else {
