@@ -440,33 +440,42 @@ void Datapath::inbound_esp(Packet packet, const IpDatagram& datagram, const Path
   const auto flow = tables_.filters.admit(peer, observed, now);
   // What the grace of a move admits is no news.
   if (!flow || *flow == observed) note_source(peer, path, now);
-  if (!flow) {
-    // No row yet: the first packet of a connection, from where the peer is, if policy allows.
-    // A flow that has a row is another peer's, who may live at the same address: an authentic
-    // peer is not therefore that one (attack 1, S15).
-    const PolicyRule* rule = rule_for(observed);
-    const bool allowed = rule != nullptr && rule->action == PolicyAction::Protect &&
-                         tables_.filters.match_outbound(observed) == nullptr &&
-                         tables_.stack.has_address(clear->destination);
-    if (!allowed || tables_.directory.present_address_of(peer) != clear->source) {
-      return drop(DropReason::FilterMismatch);
-    }
-    tables_.stack.input(std::move(packet), now, ChecksumState::Verified);
-    return adopt(observed, peer);
-  }
-  if (*flow != observed) {  // grace: it was under way under the other address of the pair
-    if (flow->local.address.family() != clear->destination.family() ||
-        flow->remote.address.family() != clear->source.family()) {
-      return drop(DropReason::FilterMismatch);
-    }
-    if (flow->remote.address != clear->source) {
-      rewrite_source(packet.bytes(), *clear, flow->remote.address);
-    }
-    if (flow->local.address != clear->destination) {
-      rewrite_destination(packet.bytes(), *clear, flow->local.address);
-    }
+  if (!flow) return inbound_without_row(std::move(packet), *clear, peer, now);
+  if (*flow != observed && !put_under(packet, *clear, *flow)) {
+    return drop(DropReason::FilterMismatch);
   }
   tables_.stack.input(std::move(packet), now, ChecksumState::Verified);
+}
+
+// The first packet of a connection, or a datagram to a socket that has no partner: from where the
+// peer is, if policy allows. A flow that has a row is another peer's, who may live at the same
+// address: an authentic peer is not therefore that one (attack 1, S15).
+void Datapath::inbound_without_row(Packet packet, IpDatagram& clear, PeerId peer, Instant now) {
+  const FiveTuple observed = clear.inbound_flow();
+  const FiveTuple flow = tables_.filters.aliased(peer, observed, now);
+  const PolicyRule* rule = rule_for(flow);
+  const bool allowed = rule != nullptr && rule->action == PolicyAction::Protect &&
+                       tables_.filters.match_outbound(flow) == nullptr &&
+                       tables_.stack.has_address(flow.local.address) &&
+                       tables_.directory.present_address_of(peer) == flow.remote.address;
+  if (!allowed || !put_under(packet, clear, flow)) return drop(DropReason::FilterMismatch);
+  tables_.stack.input(std::move(packet), now, ChecksumState::Verified);
+  adopt(flow, peer);
+}
+
+// Grace: it was under way under the other address of the pair.
+bool Datapath::put_under(Packet& packet, IpDatagram& clear, const FiveTuple& flow) {
+  if (flow.local.address.family() != clear.destination.family() ||
+      flow.remote.address.family() != clear.source.family()) {
+    return false;
+  }
+  if (flow.remote.address != clear.source) {
+    rewrite_source(packet.bytes(), clear, flow.remote.address);
+  }
+  if (flow.local.address != clear.destination) {
+    rewrite_destination(packet.bytes(), clear, flow.local.address);
+  }
+  return true;
 }
 
 // A stranger on an address that a peer still holds ends here as well: where policy wants

@@ -149,6 +149,8 @@ class Datapath {
   void inbound_esp(Packet packet, const IpDatagram& datagram, const Path& path, Instant now);
   void inbound_ike(Packet packet, const IpDatagram& datagram,
                    const std::optional<Path::Outer>& outer);
+  void inbound_without_row(Packet packet, IpDatagram& clear, PeerId peer, Instant now);
+  static bool put_under(Packet& packet, IpDatagram& clear, const FiveTuple& flow);
   void note_source(PeerId peer, const Path& path, Instant now);
   void send_keepalives();
   void inbound_clear(Packet packet, const IpDatagram& datagram, Instant now);

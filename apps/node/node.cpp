@@ -249,6 +249,12 @@ void Node::carry_out(const AddressPreferred& preferred, Instant now) {
   }
   routes_.add_direct(address);
   publish(AddressAppeared{address}, now);
+  // Who has no session yet has nobody to tell: its connections simply go on.
+  for (const Peer& peer : peers_) {
+    if (mobility_.peers().find(peer.id) == nullptr) {
+      stack_.connections().undeprecate(address, peer.id);
+    }
+  }
   mobility_.handle_address_preferred(address, now);
   settle_mobility(now);
   tell_names(now);
@@ -347,7 +353,7 @@ void Node::apply(const MobilityService::Rewrite& rewrite, Instant now) {
   filters_.rewrite(peer, change);
   std::size_t moved = 0;
   if (change.from == change.to) {
-    if (change.side == Side::Local) moved = connections.undeprecate(change.to);
+    if (change.side == Side::Local) moved = connections.undeprecate(change.to, peer);
   } else {
     moved = connections.rewrite(peer, change).connections;
   }

@@ -161,6 +161,21 @@ std::optional<FiveTuple> FilterTable::admit(PeerId peer, const FiveTuple& observ
   return std::nullopt;
 }
 
+FiveTuple FilterTable::aliased(PeerId peer, FiveTuple observed, Instant now) const {
+  const auto found = peers_.find(peer);
+  if (aliases_ == 0 || found == peers_.end()) return observed;
+  for (const Side side : {Side::Local, Side::Remote}) {
+    for (const Alias& alias : found->second.aliases) {
+      if (alias.rewrite.side != side || now >= alias.until) continue;
+      const FiveTuple meant = alias.rewrite.applied_to(observed);
+      if (meant == observed) continue;
+      observed = meant;
+      break;
+    }
+  }
+  return observed;
+}
+
 bool FilterTable::is_graced(const IpAddress& local, Instant now) const {
   if (aliases_ == 0) return false;
   for (const auto& [id, peer] : peers_) {

@@ -56,6 +56,10 @@ class FilterTable {
   // differ from `observed` in its addresses, even in their family.
   std::optional<FiveTuple> admit(PeerId peer, const FiveTuple& observed, Instant now) const;
 
+  // The same for a flow that has no row, such as a datagram to an unconnected socket: under the
+  // addresses that grace makes of it.
+  FiveTuple aliased(PeerId peer, FiveTuple observed, Instant now) const;
+
   // Does some peer's grace still let this address of ours stand for another?
   bool is_graced(const IpAddress& local, Instant now) const;
 

@@ -229,13 +229,18 @@ std::size_t ConnectionTable::deprecate(const IpAddress& local) {
 
 std::size_t ConnectionTable::undeprecate(const IpAddress& local) {
   std::size_t unmarked = 0;
-  for (const auto& [peer, owned] : by_peer_) {
-    for (ConnectionRecord* record : owned.records) {
-      if (record->deprecated && record->flow.local.address == local) {
-        record->deprecated = false;
-        ++unmarked;
-      }
-    }
+  for (const auto& [peer, owned] : by_peer_) unmarked += undeprecate(local, peer);
+  return unmarked;
+}
+
+std::size_t ConnectionTable::undeprecate(const IpAddress& local, PeerId peer) {
+  const auto owned = by_peer_.find(peer);
+  if (owned == by_peer_.end()) return 0;
+  std::size_t unmarked = 0;
+  for (ConnectionRecord* record : owned->second.records) {
+    if (!record->deprecated || record->flow.local.address != local) continue;
+    record->deprecated = false;
+    ++unmarked;
   }
   return unmarked;
 }

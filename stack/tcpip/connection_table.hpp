@@ -51,6 +51,8 @@ class ConnectionTable {
   std::size_t deprecate(const IpAddress& local);
   // The address came back, nothing moved.
   std::size_t undeprecate(const IpAddress& local);
+  // The same for one peer's.
+  std::size_t undeprecate(const IpAddress& local, PeerId peer);
 
   // CHANGE TCB: every connection of the peer that uses `change.from` on that side goes on under
   // `change.to`, TIME-WAIT and connected UDP included. The new local address must have been
