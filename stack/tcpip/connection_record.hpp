@@ -10,6 +10,7 @@
 #include "stack/core/endpoint.hpp"
 #include "stack/core/ids.hpp"
 #include "stack/core/time.hpp"
+#include "stack/tcp/tcp_sender.hpp"
 
 struct tcp_pcb;
 struct udp_pcb;
@@ -20,7 +21,10 @@ class ConnectionTable;
 class TcpSocket;
 
 struct ConnectionRecord {
-  static constexpr std::uint8_t ext_arg = 0;  // LWIP_TCP_PCB_NUM_EXT_ARGS is 1
+  static constexpr std::uint8_t ext_arg = 0;      // LWIP_TCP_PCB_NUM_EXT_ARGS is 1
+  static constexpr std::uint32_t some_mss = 536;  // until it is agreed: RFC 9293 section 3.7.1
+
+  ConnectionRecord(ConnectionTable* in, const FiveTuple& name) : table{in}, flow{name} {}
 
   ConnectionTable* table;
   FiveTuple flow;
@@ -39,7 +43,15 @@ struct ConnectionRecord {
   Duration longest_stall{};
   Instant last_progress{};
   std::optional<Instant> stalled_since;
+  // Of TCP, and TcpEngine's.
+  TcpSender sender{some_mss};
+  int state = 0;  // of the PCB, when it was last looked at
+  Instant state_since{};
   std::optional<Instant> unanswered_since;
+  std::optional<Instant> acknowledge_at;
+  std::optional<Instant> persist_at;
+  std::optional<Instant> due;          // to be looked at
+  std::optional<Instant> timer_entry;  // and where it stands in the queue, not later
 
   static ConnectionRecord* of(const tcp_pcb* pcb);
 };

@@ -5,6 +5,7 @@
 #include "stack/tcpip/connection_record.hpp"
 #include "stack/tcpip/lwip_address.hpp"
 #include "stack/tcpip/lwip_stack.hpp"
+#include "stack/tcpip/tcp_engine.hpp"
 #include "stack/tcpip/tcp_socket.hpp"
 #include "stack/tcpip/udp_socket.hpp"
 
@@ -65,30 +66,6 @@ bool cut(tcp_pcb& pcb, tcp_seg* head, tcp_seg*& tail, u16_t mss) {
   return true;
 }
 
-// As if the connection had just been opened, but for what is known of the round trip: the new
-// path's is not, so the variance is taken to be large (RFC 6298 section 2.2 does so for a first
-// measurement).
-void forget_path(tcp_pcb& pcb) {
-  pcb.cwnd = LWIP_TCP_CALC_INITIAL_CWND(pcb.mss);
-  pcb.ssthresh = TCP_SND_BUF;
-  pcb.bytes_acked = 0;
-  pcb.dupacks = 0;
-  pcb.nrtx = 0;
-  pcb.rttest = 0;
-  pcb.persist_backoff = 0;
-  pcb.persist_cnt = 0;
-  pcb.persist_probe = 0;
-  constexpr s16_t at_least = 4;  // ticks of 50 ms
-  const auto srtt = static_cast<s16_t>(pcb.sa >> 3);
-  if (srtt > 0) {
-    pcb.sv = std::max<s16_t>(at_least, static_cast<s16_t>(2 * srtt));
-    pcb.rto = static_cast<s16_t>(srtt + pcb.sv);
-  } else {
-    pcb.rto = LWIP_TCP_RTO_TIME / TCP_SLOW_INTERVAL;
-  }
-  tcp_clear_flags(&pcb, TF_INFR);
-}
-
 }  // namespace
 
 ConnectionTable::ConnectionTable(LwipStack& stack) : stack_{stack} {}
@@ -133,9 +110,7 @@ ConnectionRecord* ConnectionTable::add(const FiveTuple& flow) {
 
 void ConnectionTable::remove(ConnectionRecord& record) {
   disown(record);
-  if (record.output_wanted) {
-    std::ranges::replace(stack_.send_later_, &record, nullptr);
-  }
+  stack_.engine_->forget(record);
   if (record.socket != nullptr) record.socket->gone();
   forget_name(record.flow);
   by_flow_.erase(FiveTuple{record.flow});
@@ -257,6 +232,7 @@ void ConnectionTable::rename(ConnectionRecord& record, const FiveTuple& flow) {
   if (record.tcp != nullptr) {
     record.tcp->local_ip = local;
     record.tcp->remote_ip = remote;
+    record.sender.path_switched(stack_.now());
     fit_to_path(record);
   } else {
     record.udp->local_ip = local;
@@ -279,10 +255,12 @@ void ConnectionTable::fit_to_path(ConnectionRecord& record) const {
   if (mss == 0 || mss == pcb.mss) return;
   const bool smaller = mss < pcb.mss;
   pcb.mss = mss;
+  record.sender.set_mss(mss);
   if (!smaller) return;
   pcb.unsent_oversize = 0;
   cut(pcb, pcb.unsent, pcb.unsent_tail, mss);
   cut(pcb, pcb.unacked, pcb.unacked_tail, mss);
+  stack_.engine_->was_cut(record);
 }
 
 void ConnectionTable::reserve(PeerId peer, std::size_t octets) {
@@ -337,29 +315,8 @@ void ConnectionTable::retransmit_now(PeerId peer) {
   const auto owned = by_peer_.find(peer);
   if (owned == by_peer_.end() || frozen(peer)) return;
   stack_.enter();
-  stack_.want_turn();
   for (ConnectionRecord* record : owned->second.records) {
-    if (record->tcp != nullptr && record->tcp->state != TIME_WAIT) retransmit(*record);
-  }
-}
-
-void ConnectionTable::retransmit(ConnectionRecord& record) {
-  tcp_pcb& pcb = *record.tcp;
-  record.unanswered_since.reset();
-  const std::size_t before = stack_.output_.size();
-  if (tcp_rexmit_rto_prepare(&pcb) == ERR_OK) {
-    // This is no timeout: slow start need not be as careful as after one.
-    tcp_clear_flags(&pcb, TF_RTO);
-    pcb.rtime = -1;
-  }
-  forget_path(pcb);
-  tcp_output(&pcb);
-  if (stack_.output_.size() != before || pcb.state == SYN_SENT || pcb.state == SYN_RCVD) return;
-  // The other end may wait for our window, or for what it sent to be acknowledged.
-  if (pcb.unsent != nullptr && pcb.snd_wnd == 0) {
-    tcp_zero_window_probe(&pcb);
-  } else {
-    tcp_send_empty_ack(&pcb);
+    if (record->tcp != nullptr && record->tcp->state != TIME_WAIT) stack_.engine_->restart(*record);
   }
 }
 
@@ -369,23 +326,20 @@ void ConnectionTable::set_frozen(ConnectionRecord& record) {
   if (record.tcp == nullptr) return;
   record.tcp->frozen = 1;
   record.unanswered_since.reset();
+  stack_.engine_->send_later(record);  // to find that nothing is to be timed
 }
 
 void ConnectionTable::release_frozen(ConnectionRecord& record) {
   if (record.tcp == nullptr || record.tcp->frozen == 0) return;
   stack_.enter();
-  stack_.want_turn();
   record.tcp->frozen = 0;
-  if (record.tcp->state == TIME_WAIT) return;
-  record.tcp->tmr = tcp_ticks;
-  retransmit(record);
+  if (record.tcp->state != TIME_WAIT) stack_.engine_->restart(record);
 }
 
 void ConnectionTable::freeze(PeerId peer) {
   if (!frozen_.insert(peer).second) return;
   const auto owned = by_peer_.find(peer);
   if (owned == by_peer_.end()) return;
-  stack_.want_turn();  // whose end finds that less is to be timed
   for (ConnectionRecord* record : owned->second.records) set_frozen(*record);
 }
 
@@ -418,7 +372,8 @@ std::size_t ConnectionTable::abort(PeerId peer) {
 
 void ConnectionTable::fit(const IpAddress& local) {
   for (const auto& [flow, record] : by_flow_) {
-    if (flow.local.address == local && record->tcp != nullptr) fit_to_path(*record);
+    if (flow.local.address == local && record->tcp != nullptr)
+      fit_to_path(*record);
   }
 }
 

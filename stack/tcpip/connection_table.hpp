@@ -103,7 +103,6 @@ class ConnectionTable {
   void release(const IpAddress& local);
   void fit_to_path(ConnectionRecord& record) const;
   void rename(ConnectionRecord& record, const FiveTuple& flow);
-  void retransmit(ConnectionRecord& record);
   void set_frozen(ConnectionRecord& record);
   void release_frozen(ConnectionRecord& record);
   // Whether a connection from this local port to this remote endpoint exists, from whichever of

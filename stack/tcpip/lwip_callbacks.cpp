@@ -4,6 +4,7 @@
 #include "stack/tcpip/connection_record.hpp"
 #include "stack/tcpip/lwip_address.hpp"
 #include "stack/tcpip/lwip_hooks.h"
+#include "stack/tcpip/tcp_engine.hpp"
 #include "stack/tcpip/tcp_socket.hpp"
 #include "stack/tcpip/udp_socket.hpp"
 
@@ -33,11 +34,18 @@ u32_t LwipHooks::isn(const FiveTuple& flow) {
   return clock + (stack.config_.isn_hash ? stack.config_.isn_hash(flow) : stack.rng_.next_u32());
 }
 
+TcpEngine& LwipHooks::engine() { return *LwipState::current_owner().engine_; }
+
+tcp_pcb* LwipHooks::find(const FiveTuple& flow) {
+  const ConnectionRecord* record = LwipState::current_owner().connections_.find(flow);
+  return record == nullptr ? nullptr : record->tcp;
+}
+
 u32_t LwipHooks::random() { return LwipState::current_owner().rng_.next_u32(); }
 
 void LwipHooks::input_done(tcp_pcb* pcb) {
   if (ConnectionRecord* record = ConnectionRecord::of(pcb)) {
-    LwipState::current_owner().send_later(*record);
+    engine().send_later(*record);
   }
 }
 
@@ -155,6 +163,30 @@ netif* godwit_lwip_route6(const ip6_addr_t* source, const ip6_addr_t*) {
   const godwit::IpAddress address = godwit::from_lwip(*source);
   return godwit::LwipHooks::route(&address, false);
 }
+
+tcp_pcb* godwit_lwip_find(const ip_addr_t* local, u16_t local_port, const ip_addr_t* remote,
+                          u16_t remote_port) {
+  return godwit::LwipHooks::find({godwit::IpProtocol::Tcp,
+                                  {godwit::from_lwip(*local), local_port},
+                                  {godwit::from_lwip(*remote), remote_port}});
+}
+
+int godwit_lwip_may_output(tcp_pcb* pcb) { return godwit::LwipHooks::engine().may_output(pcb); }
+
+int godwit_lwip_may_send(tcp_pcb* pcb, const tcp_seg* segment) {
+  return godwit::LwipHooks::engine().may_send(pcb, segment);
+}
+
+void godwit_lwip_sent(tcp_pcb* pcb, tcp_seg* segment) {
+  godwit::LwipHooks::engine().sent(pcb, segment);
+}
+
+void godwit_lwip_acked(tcp_pcb* pcb, u32_t ackno, const u32_t* edges, u8_t edge_count,
+                       int duplicate) {
+  godwit::LwipHooks::engine().acked(pcb, ackno, edges, edge_count, duplicate != 0);
+}
+
+void godwit_lwip_ask_again(tcp_pcb* pcb) { godwit::LwipHooks::engine().ask_again(pcb); }
 
 void godwit_lwip_input_done(tcp_pcb* pcb) { godwit::LwipHooks::input_done(pcb); }
 

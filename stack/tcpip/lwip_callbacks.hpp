@@ -16,11 +16,14 @@ namespace godwit {
 
 class ConnectionTable;
 class LwipStack;
+class TcpEngine;
 
 struct LwipHooks {
   static netif* route(const IpAddress* source, bool v4);
   static u32_t isn(const FiveTuple& flow);
   static u32_t random();
+  static TcpEngine& engine();
+  static tcp_pcb* find(const FiveTuple& flow);
   static void input_done(tcp_pcb* pcb);
   static err_t transmit(netif* interface, pbuf* chain);
 

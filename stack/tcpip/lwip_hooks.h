@@ -1,4 +1,4 @@
-/* The functions of ours that lwIP calls. All are defined in lwip_stack.cpp and speak for the
+/* The functions of ours that lwIP calls. All are defined in lwip_callbacks.cpp and speak for the
    stack whose variables are lwIP's at present. */
 #ifndef GODWIT_LWIP_HOOKS_H
 #define GODWIT_LWIP_HOOKS_H
@@ -7,6 +7,7 @@
 
 struct netif;
 struct tcp_pcb;
+struct tcp_seg;
 
 #ifdef __cplusplus
 extern "C" {
@@ -19,6 +20,21 @@ u32_t godwit_lwip_isn(const ip_addr_t* local, u16_t local_port, const ip_addr_t*
                       u16_t remote_port);
 /* A segment was taken in; what it makes possible is sent at the end of the turn. */
 void godwit_lwip_input_done(struct tcp_pcb* pcb);
+/* The connection of that name, TIME-WAIT included. */
+struct tcp_pcb* godwit_lwip_find(const ip_addr_t* local, u16_t local_port, const ip_addr_t* remote,
+                                 u16_t remote_port);
+/* Whether tcp_output() is to send; otherwise it is called again at the end of the turn. */
+int godwit_lwip_may_output(struct tcp_pcb* pcb);
+/* Whether this segment may go out for the first time. */
+int godwit_lwip_may_send(struct tcp_pcb* pcb, const struct tcp_seg* segment);
+/* It did. */
+void godwit_lwip_sent(struct tcp_pcb* pcb, struct tcp_seg* segment);
+/* An acknowledgement of what is under way; edges are begin and end of SACK blocks by turns. Called
+   before what is acknowledged is freed. */
+void godwit_lwip_acked(struct tcp_pcb* pcb, u32_t ackno, const u32_t* edges, u8_t edge_count,
+                       int duplicate);
+/* The other end did not see our SYN. */
+void godwit_lwip_ask_again(struct tcp_pcb* pcb);
 #ifdef __cplusplus
 }
 #endif

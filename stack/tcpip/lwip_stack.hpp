@@ -26,6 +26,7 @@
 
 namespace godwit {
 
+class TcpEngine;
 class TcpSocket;
 class TcpAcceptor;
 class UdpSocket;
@@ -95,6 +96,7 @@ class LwipStack {
 
  private:
   friend class ConnectionTable;
+  friend class TcpEngine;
   friend class TcpSocket;
   friend class TcpAcceptor;
   friend class UdpSocket;
@@ -105,15 +107,8 @@ class LwipStack {
   // first, and again after anything that may have used another stack.
   void enter() const { state_->enter(); }
   void pass_time(Instant now);
-  void arm();
-  void tick();
-  void rest();
-  void skip_ticks(Duration time);
-  void end_the_unanswered();
   void relieve_memory();
   void want_turn();
-  void send_later(ConnectionRecord& record);
-  void flush();
   AddressNetif* netif_for(const IpAddress& address) const;
   // For `wanted` with another local port; none: all tried are taken.
   std::optional<std::uint16_t> free_port(const FiveTuple& wanted) const;
@@ -126,20 +121,14 @@ class LwipStack {
   PbufLender lender_;
   std::map<IpAddress, std::unique_ptr<AddressNetif>> netifs_;
   NotificationQueue notifications_;
+  std::unique_ptr<TcpEngine> engine_;
   ConnectionTable connections_;
   std::vector<Packet> output_;
-  std::vector<ConnectionRecord*> send_later_;
   std::map<StackDrop, std::uint64_t> drops_;
   std::function<void()> activity_;
   std::optional<Error> ending_;  // why lwIP is being told to abort
   Instant now_{};
-  // lwIP's tick counter stands for this instant, when asleep.
-  Instant ticked_until_{};
-  std::optional<Instant> wake_;  // the next tick; none: nothing to time
-  unsigned ticks_ = 0;
-  unsigned relieved_at_ = 0;    // looked for memory to give up, once a tick at most
-  bool asleep_ = true;          // no regular ticks
-  bool woken_blindly_ = false;  // by a call outside of a turn: how late it was, is not known yet
+  Instant relieved_at_{};  // looked for memory to give up, a few times in a second at most
   bool in_turn_ = false;
   bool turn_wanted_ = false;
 };

@@ -16,6 +16,15 @@
 #define LWIP_HOOK_TCP_ISN(local, local_port, remote, remote_port) \
   godwit_lwip_isn((local), (local_port), (remote), (remote_port))
 #define LWIP_HOOK_TCP_INPUT_DONE(pcb) godwit_lwip_input_done(pcb)
+#define LWIP_HOOK_TCP_FIND(local, local_port, remote, remote_port) \
+  godwit_lwip_find((local), (local_port), (remote), (remote_port))
+/* The sender is stack/tcp; lwIP keeps the segments. */
+#define LWIP_HOOK_TCP_OUTPUT(pcb) godwit_lwip_may_output(pcb)
+#define LWIP_HOOK_TCP_MAY_SEND(pcb, segment) godwit_lwip_may_send((pcb), (segment))
+#define LWIP_HOOK_TCP_SENT(pcb, segment) godwit_lwip_sent((pcb), (segment))
+#define LWIP_HOOK_TCP_ACKED(pcb, ackno, edges, count, duplicate) \
+  godwit_lwip_acked((pcb), (ackno), (edges), (count), (duplicate))
+#define LWIP_HOOK_TCP_REXMIT(pcb) godwit_lwip_ask_again(pcb)
 
 /* --- memory: the allocator, no fixed pools; what a connection may hold is bounded by windows -- */
 
@@ -91,7 +100,6 @@
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 7
 #define TCP_WND (4 * 1024 * 1024)
-/* Also where slow start ends at first: what lwIP's sender may lose at once in a full queue. */
 #define TCP_SND_BUF (2 * 1024 * 1024)
 #define TCP_SND_QUEUELEN 65000      /* buffers, counted in 16 bits; the default overflows them */
 #define TCP_SNDLOWAT 1460
@@ -106,22 +114,9 @@
 #define LWIP_TCP_KEEPALIVE 0        /* a peer's liveness is IKE's matter */
 #define SO_REUSE 1                  /* a listener on one address is preferred to one on all */
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 1 /* ConnectionRecord */
-/* RFC 6928. */
-#define LWIP_TCP_CALC_INITIAL_CWND(mss) \
-  ((tcpwnd_size_t)LWIP_MIN(10U * (mss), LWIP_MAX(2U * (mss), 14600U)))
-/* A receiver that takes packets in batches acknowledges once for a batch: up to so many. */
-#define LWIP_TCP_SLOW_START_SEGMENTS 256
-/* Delayed ACK 25 ms; the RTT is measured in ticks of 50 ms, which makes the shortest
-   retransmission timeout 150 ms. Faster ticks would shorten that to below what delayed ACKs and
-   a busy host need, and cost a walk over all connections each. */
+/* The unit of what little lwIP still measures: ticks of 50 ms, set from the clock. Its timers do
+   not run, so its counters end nothing and out-of-order data is kept for as long as it takes. */
 #define TCP_TMR_INTERVAL 25
-#define LWIP_TCP_RTO_TIME 1000      /* RFC 6298 section 2.1 */
-/* lwIP's own counters end nothing: LwipStack holds them below these limits for as long as the
-   connection shall live, and ends it by the clock. 12 is the most that lwIP admits. */
-#define TCP_MAXRTX 12
-#define TCP_SYNMAXRTX 6
-/* What was acknowledged selectively is kept: an outage must not make us renege. */
-#define TCP_OOSEQ_TIMEOUT 1000000U
 #define TCP_MSL 30000UL             /* TIME-WAIT of one minute, as Linux has it */
 
 /* --- what is counted ----------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include "stack/tcpip/lwip_address.hpp"
 #include "stack/tcpip/lwip_callbacks.hpp"
 #include "stack/tcpip/lwip_stack.hpp"
+#include "stack/tcpip/tcp_engine.hpp"
 
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
@@ -88,7 +89,7 @@ void TcpSocket::gone() {
 TcpSocket::~TcpSocket() {
   stack_.enter();
   if (pcb_ != nullptr) {
-    stack_.want_turn();
+    stack_.engine_->send_later(*record_);
     tcp_pcb* pcb = pcb_;
     leave();
     tcp_close(pcb);
@@ -125,7 +126,7 @@ void TcpSocket::set_no_delay(bool on) {
   if (pcb_ == nullptr) return;
   if (on) {
     tcp_nagle_disable(pcb_);
-    stack_.send_later(*record_);
+    stack_.engine_->send_later(*record_);
   } else {
     tcp_nagle_enable(pcb_);
   }
@@ -241,7 +242,7 @@ std::size_t TcpSocket::writable() const {
   if (tcp_sndqueuelen(pcb_) + std::size_t{segments_per_write} * 2 >= TCP_SND_QUEUELEN) return 0;
   if (pcb_->frozen != 0) return tcp_sndbuf(pcb_);  // the wait is to be of use
   const std::size_t unsent = pcb_->snd_lbb - pcb_->snd_nxt;
-  const std::size_t most = std::max<std::size_t>(least_ahead, pcb_->cwnd);
+  const std::size_t most = std::max<std::size_t>(least_ahead, record_->sender.window());
   if (unsent >= most) return 0;
   return std::min<std::size_t>(tcp_sndbuf(pcb_), most - unsent);
 }
@@ -260,7 +261,7 @@ std::size_t TcpSocket::write(Bytes from) {
     if (tcp_write(pcb_, from.data() + done, static_cast<u16_t>(count), flags) != ERR_OK) break;
     done += count;
   }
-  if (done > 0) stack_.send_later(*record_);
+  if (done > 0) stack_.engine_->send_later(*record_);
   return done;
 }
 

@@ -79,7 +79,8 @@ TEST(LwipStack, ASuspendedHostDoesNotMakeUpForItsTimeouts) {
   hosts.a.advance(hosts.now);
   EXPECT_LE(hosts.a.output().size(), 2u);
   EXPECT_EQ(c.client->state(), TcpSocket::State::Open);
-  EXPECT_LE(hosts.a.next_deadline()->at, hosts.now + 25ms);
+  EXPECT_GT(hosts.a.next_deadline()->at, hosts.now);
+  EXPECT_LE(hosts.a.next_deadline()->at, hosts.now + 1s);
 }
 
 TEST(LwipStack, CountsWhatItDropsByReason) {

@@ -1,0 +1,283 @@
+#include "stack/tcpip/tcp_engine.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "stack/tcpip/connection_record.hpp"
+#include "stack/tcpip/lwip_stack.hpp"
+
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/tcp.h"
+
+namespace godwit {
+namespace {
+
+// RFC 9293 section 3.8.6.3 allows 500 ms; a peer of ours waits with its probe for as long as this.
+constexpr Duration delayed_acknowledgement = std::chrono::milliseconds{25};
+// Of a peer that closed nothing after we did.
+constexpr Duration most_in_fin_wait_2 = std::chrono::seconds{20};
+constexpr Duration most_in_syn_received = std::chrono::seconds{20};
+constexpr Duration time_wait = std::chrono::milliseconds{2 * TCP_MSL};
+// Nobody waits longer for an answer to a SYN.
+constexpr Duration most_connecting = std::chrono::seconds{60};
+// What failed for want of memory is tried again.
+constexpr Duration again_after = std::chrono::milliseconds{25};
+constexpr Duration longest_persist = std::chrono::seconds{60};
+constexpr u8_t most_persist_back_off = 10;
+
+u32_t begin_of(const tcp_seg& segment) { return lwip_ntohl(segment.tcphdr->seqno); }
+
+u32_t length_of(const tcp_seg& segment) {
+  const bool counted = (TCPH_FLAGS(segment.tcphdr) & (TCP_FIN | TCP_SYN)) != 0;
+  return u32_t{segment.len} + (counted ? 1 : 0);
+}
+
+SackScoreboard::Piece piece_of(tcp_seg& segment) {
+  const u32_t begin = begin_of(segment);
+  return {begin, begin + length_of(segment), &segment};
+}
+
+bool is_opening(const tcp_pcb& pcb) { return pcb.state == SYN_SENT || pcb.state == SYN_RCVD; }
+
+void keep_earliest(std::optional<Instant>& earliest, std::optional<Instant> other) {
+  if (other && (!earliest || *other < *earliest)) earliest = other;
+}
+
+Duration persist_interval(const ConnectionRecord& record) {
+  const int doublings = std::max(0, record.tcp->persist_backoff - 1);
+  return std::min<Duration>(record.sender.rtt().timeout() * (1 << doublings), longest_persist);
+}
+
+}  // namespace
+
+// --- what lwIP asks and tells ------------------------------------------------------------------
+
+bool TcpEngine::may_output(tcp_pcb* pcb) {
+  ConnectionRecord* record = ConnectionRecord::of(pcb);
+  if (flushing_ || record == nullptr) return true;
+  send_later(*record);
+  return false;
+}
+
+bool TcpEngine::may_send(tcp_pcb* pcb, const tcp_seg* segment) {
+  return ConnectionRecord::of(pcb)->sender.may_send(length_of(*segment), stack_.now());
+}
+
+void TcpEngine::sent(tcp_pcb* pcb, tcp_seg* segment) {
+  if (length_of(*segment) == 0) return;
+  ConnectionRecord::of(pcb)->sender.sent(piece_of(*segment), stack_.now());
+}
+
+void TcpEngine::acked(tcp_pcb* pcb, u32_t ackno, const u32_t* edges, u8_t edge_count,
+                      bool duplicate) {
+  ConnectionRecord& record = *ConnectionRecord::of(pcb);
+  follow_state(record);
+  record.unanswered_since.reset();
+  std::array<SackBlock, 4> blocks{};
+  const std::size_t count = std::min<std::size_t>(edge_count / 2, blocks.size());
+  for (std::size_t i = 0; i < count; ++i) blocks[i] = {edges[2 * i], edges[2 * i + 1]};
+  const bool sack_permitted = (pcb->flags & TF_SACK) != 0;
+  record.sender.acknowledge({ackno, std::span{blocks}.first(sack_permitted ? count : 0),
+                             sack_permitted, duplicate && pcb->unacked != nullptr},
+                            stack_.now());
+}
+
+void TcpEngine::ask_again(tcp_pcb* pcb) {
+  ConnectionRecord* record = ConnectionRecord::of(pcb);
+  if (record == nullptr) return;
+  record->sender.lose_first();
+  send_later(*record);
+}
+
+// --- a turn ------------------------------------------------------------------------------------
+
+void TcpEngine::send_later(ConnectionRecord& record) {
+  stack_.want_turn();
+  if (record.output_wanted) return;
+  record.output_wanted = true;
+  send_later_.push_back(&record);
+}
+
+void TcpEngine::forget(ConnectionRecord& record) {
+  timers_.remove(record);
+  if (record.output_wanted) {
+    std::ranges::replace(send_later_, &record, static_cast<ConnectionRecord*>(nullptr));
+  }
+}
+
+void TcpEngine::flush() {
+  if (send_later_.empty()) return;
+  stack_.enter();
+  flushing_ = true;
+  for (ConnectionRecord* record : send_later_) {
+    if (record == nullptr) continue;
+    record->output_wanted = false;
+    follow_state(*record);
+    if (record->tcp->frozen == 0) transmit(*record);
+    schedule(*record);
+  }
+  flushing_ = false;
+  send_later_.clear();
+}
+
+void TcpEngine::transmit(ConnectionRecord& record) {
+  tcp_pcb* pcb = record.tcp;
+  TcpSender& sender = record.sender;
+  const auto resend = [&](const SackScoreboard::Segment& segment) {
+    if (tcp_resend(pcb, static_cast<tcp_seg*>(segment.handle)) != ERR_OK) return false;
+    sender.sent_again(segment.begin, stack_.now());
+    return true;
+  };
+  while (const SackScoreboard::Segment* lost = sender.next_lost(stack_.now())) {
+    if (!resend(*lost)) break;
+  }
+  tcp_output(pcb);
+  if (sender.probing() && sender.last() != nullptr) resend(*sender.last());
+}
+
+// --- deadlines ---------------------------------------------------------------------------------
+
+// What begins with a state. The segments of one that is over are freed by lwIP.
+void TcpEngine::follow_state(ConnectionRecord& record) {
+  const tcp_pcb& pcb = *record.tcp;
+  if (record.state == pcb.state) return;
+  const bool was_opening = record.state == SYN_SENT || record.state == SYN_RCVD;
+  if (was_opening && !is_opening(pcb)) record.sender.opened(pcb.mss);
+  if (pcb.state == TIME_WAIT) record.sender.clear();
+  record.state = pcb.state;
+  record.state_since = stack_.now();
+}
+
+// Unanswered for so long, a connection ends; none: it is not left unanswered, or waits for ever.
+std::optional<Instant> TcpEngine::patience_of(const ConnectionRecord& record) const {
+  if (!record.unanswered_since) return std::nullopt;
+  if (record.tcp->state == SYN_SENT) return *record.unanswered_since + most_connecting;
+  if (record.owner) return std::nullopt;
+  return *record.unanswered_since + stack_.config_.give_up_after;
+}
+
+std::optional<Instant> TcpEngine::deadline_of(ConnectionRecord& record) {
+  const tcp_pcb& pcb = *record.tcp;
+  const Instant now = stack_.now();
+  if (pcb.state == TIME_WAIT) return record.state_since + time_wait;
+  if (pcb.frozen != 0) return std::nullopt;
+
+  std::optional<Instant> earliest = record.sender.deadline();
+  const bool has_more = pcb.unsent != nullptr || record.sender.board().lost() > 0;
+  if (has_more) keep_earliest(earliest, record.sender.paced_until());
+  if ((pcb.flags & TF_ACK_DELAY) == 0) {
+    record.acknowledge_at.reset();
+  } else if (!record.acknowledge_at) {
+    record.acknowledge_at = now + delayed_acknowledgement;
+  }
+  keep_earliest(earliest, record.acknowledge_at);
+  if (pcb.persist_backoff == 0) {
+    record.persist_at.reset();
+  } else if (!record.persist_at) {
+    record.persist_at = now + persist_interval(record);
+  }
+  keep_earliest(earliest, record.persist_at);
+  keep_earliest(earliest, patience_of(record));
+  if (pcb.state == SYN_RCVD) keep_earliest(earliest, record.state_since + most_in_syn_received);
+  if (pcb.state == FIN_WAIT_2 && (pcb.flags & TF_RXCLOSED) != 0) {
+    keep_earliest(earliest, record.state_since + most_in_fin_wait_2);
+  }
+  if ((pcb.flags & (TF_CLOSEPEND | TF_NAGLEMEMERR)) != 0)
+    keep_earliest(earliest, now + again_after);
+  return earliest;
+}
+
+void TcpEngine::schedule(ConnectionRecord& record) { timers_.set(record, deadline_of(record)); }
+
+void TcpEngine::expire() {
+  while (ConnectionRecord* record = timers_.expired(stack_.now())) {
+    look_at(*record);
+  }
+}
+
+std::optional<Deadline> TcpEngine::next_deadline() {
+  const ConnectionRecord* first = timers_.first();
+  if (first == nullptr) return std::nullopt;
+  return Deadline{*first->due, first->state == TIME_WAIT ? "end of TIME-WAIT" : "TCP timers"};
+}
+
+void TcpEngine::look_at(ConnectionRecord& record) {
+  tcp_pcb* pcb = record.tcp;
+  const Instant now = stack_.now();
+  if (pcb->state == TIME_WAIT && record.state_since + time_wait <= now) {
+    return tcp_abandon(pcb, 0);
+  }
+  if (pcb->frozen != 0) return;
+  if (const auto end = patience_of(record); end && *end <= now) {
+    return stack_.abort(pcb, {Errc::Exhausted, "the other host does not answer"});
+  }
+  const bool closed = (pcb->flags & TF_RXCLOSED) != 0;
+  if ((pcb->state == SYN_RCVD && record.state_since + most_in_syn_received <= now) ||
+      (pcb->state == FIN_WAIT_2 && closed && record.state_since + most_in_fin_wait_2 <= now)) {
+    return tcp_abandon(pcb, 0);
+  }
+  acknowledge_if_due(record);
+  probe_window_if_due(record);
+  if ((pcb->flags & TF_CLOSEPEND) != 0) {
+    tcp_clear_flags(pcb, TF_CLOSEPEND);
+    tcp_shutdown(pcb, 0, 1);
+  }
+  if (record.sender.handle_timeout(now) == TcpSender::Timeout::Retransmission) {
+    wait_for_answer(record);
+  }
+  send_later(record);
+}
+
+void TcpEngine::wait_for_answer(ConnectionRecord& record) {
+  if (!record.unanswered_since) record.unanswered_since = stack_.now();
+}
+
+void TcpEngine::acknowledge_if_due(ConnectionRecord& record) {
+  if (!record.acknowledge_at || *record.acknowledge_at > stack_.now()) return;
+  record.acknowledge_at.reset();
+  if ((record.tcp->flags & TF_ACK_DELAY) != 0) tcp_ack_now(record.tcp);
+}
+
+void TcpEngine::probe_window_if_due(ConnectionRecord& record) {
+  tcp_pcb* pcb = record.tcp;
+  if (!record.persist_at || *record.persist_at > stack_.now()) return;
+  record.persist_at.reset();
+  if (pcb->persist_backoff == 0 || pcb->unsent == nullptr) return;
+  if (pcb->snd_wnd == 0) {
+    if (pcb->persist_probe > 0) wait_for_answer(record);
+    tcp_zero_window_probe(pcb);
+  } else {
+    tcp_split_unsent_seg(pcb, static_cast<u16_t>(std::min<u32_t>(pcb->snd_wnd, pcb->mss)));
+  }
+  pcb->persist_backoff = std::min<u8_t>(pcb->persist_backoff + 1, most_persist_back_off);
+}
+
+// --- a move ------------------------------------------------------------------------------------
+
+void TcpEngine::restart(ConnectionRecord& record) {
+  tcp_pcb* pcb = record.tcp;
+  follow_state(record);
+  record.unanswered_since.reset();
+  record.state_since = stack_.now();
+  record.sender.restart(stack_.now());
+  if (!is_opening(*pcb)) {
+    // The other end may wait for our window, or for what it sent to be acknowledged.
+    tcp_ack_now(pcb);
+    if (pcb->persist_backoff > 0) {
+      pcb->persist_backoff = 1;
+      record.persist_at = stack_.now();
+      probe_window_if_due(record);
+    }
+  }
+  send_later(record);
+}
+
+void TcpEngine::was_cut(ConnectionRecord& record) {
+  std::vector<SackScoreboard::Piece> pieces;
+  for (tcp_seg* segment = record.tcp->unacked; segment != nullptr; segment = segment->next) {
+    pieces.push_back(piece_of(*segment));
+  }
+  record.sender.cut(pieces);
+}
+
+}  // namespace godwit
