@@ -82,9 +82,11 @@ struct std::hash<godwit::Endpoint> {
     return std::hash<godwit::IpAddress>{}(endpoint.address) * 31 + endpoint.port;
   }
 };
+// Not noexcept, on purpose: the standard library then keeps the hash beside each element instead of
+// computing it anew for every neighbour that it passes. A move renames thousands at once.
 template <>
 struct std::hash<godwit::FiveTuple> {
-  std::size_t operator()(const godwit::FiveTuple& flow) const noexcept {
+  std::size_t operator()(const godwit::FiveTuple& flow) const {
     const std::hash<godwit::Endpoint> hash;
     return (hash(flow.local) * 1000003 ^ hash(flow.remote)) * 31 +
            static_cast<std::size_t>(flow.protocol);

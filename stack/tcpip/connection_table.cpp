@@ -20,10 +20,10 @@ namespace {
 // counts from there.
 constexpr Duration in_use = std::chrono::seconds{1};
 
-// A name that a move of ours does not change.
-FiveTuple without_local(FiveTuple flow) {
-  flow.local.address = IpAddress::v4({0, 0, 0, 0});
-  return flow;
+// What no move changes of a flow.
+std::uint64_t ports_of(const FiveTuple& flow) {
+  return std::uint64_t{static_cast<std::uint8_t>(flow.protocol)} << 32 |
+         std::uint64_t{flow.local.port} << 16 | flow.remote.port;
 }
 
 bool has_data_to_deliver(const tcp_pcb& pcb) {
@@ -104,7 +104,7 @@ ConnectionRecord* ConnectionTable::add(const FiveTuple& flow) {
   const auto [at, added] = by_flow_.try_emplace(flow);
   if (!added) return nullptr;
   at->second = std::make_unique<ConnectionRecord>(this, flow);
-  ++names_without_local_[without_local(flow)];
+  ++ports_[ports_of(flow)];
   return at->second.get();
 }
 
@@ -112,17 +112,17 @@ void ConnectionTable::remove(ConnectionRecord& record) {
   disown(record);
   stack_.engine_->forget(record);
   if (record.socket != nullptr) record.socket->gone();
-  forget_name(record.flow);
+  forget_ports(record.flow);
   by_flow_.erase(FiveTuple{record.flow});
 }
 
-void ConnectionTable::forget_name(const FiveTuple& flow) {
-  const auto found = names_without_local_.find(without_local(flow));
-  if (--found->second == 0) names_without_local_.erase(found);
+void ConnectionTable::forget_ports(const FiveTuple& flow) {
+  const auto found = ports_.find(ports_of(flow));
+  if (--found->second == 0) ports_.erase(found);
 }
 
 bool ConnectionTable::port_taken(const FiveTuple& flow) const {
-  return names_without_local_.contains(without_local(flow));
+  return ports_.contains(ports_of(flow));
 }
 
 bool ConnectionTable::own(const FiveTuple& flow, PeerId peer) {
@@ -220,13 +220,17 @@ std::size_t ConnectionTable::undeprecate(const IpAddress& local, PeerId peer) {
   return unmarked;
 }
 
-void ConnectionTable::rename(ConnectionRecord& record, const FiveTuple& flow) {
-  ++names_without_local_[without_local(flow)];
-  forget_name(record.flow);
+// False: another connection has that name, and nothing has changed.
+bool ConnectionTable::rename(ConnectionRecord& record, const FiveTuple& flow) {
   auto node = by_flow_.extract(record.flow);
   node.key() = flow;
+  auto placed = by_flow_.insert(std::move(node));
+  if (!placed.inserted) {
+    placed.node.key() = record.flow;
+    by_flow_.insert(std::move(placed.node));
+    return false;
+  }
   record.flow = flow;
-  by_flow_.insert(std::move(node));
   const ip_addr_t local = to_lwip(flow.local.address);
   const ip_addr_t remote = to_lwip(flow.remote.address);
   if (record.tcp != nullptr) {
@@ -238,6 +242,7 @@ void ConnectionTable::rename(ConnectionRecord& record, const FiveTuple& flow) {
     record.udp->local_ip = local;
     record.udp->remote_ip = remote;
   }
+  return true;
 }
 
 // What the connection may put into a segment on its present path; what is queued for a larger
@@ -290,13 +295,12 @@ ConnectionTable::Rewritten ConnectionTable::rewrite(PeerId peer, const AddressRe
   for (ConnectionRecord* record : records) {
     const FiveTuple flow = change.applied_to(record->flow);
     if (flow == record->flow) continue;
-    if (contains(flow)) {
-      result.collided.push_back(record->flow);
-      end(*record, {Errc::Busy, "another connection has the same addresses and ports"});
+    if (rename(*record, flow)) {
+      moving.push_back(record);
       continue;
     }
-    rename(*record, flow);
-    moving.push_back(record);
+    result.collided.push_back(record->flow);
+    end(*record, {Errc::Busy, "another connection has the same addresses and ports"});
   }
   for (ConnectionRecord* record : moving) {
     record->deprecated = false;

@@ -102,13 +102,13 @@ class ConnectionTable {
   // The address is about to go: what lwIP does not end itself.
   void release(const IpAddress& local);
   void fit_to_path(ConnectionRecord& record) const;
-  void rename(ConnectionRecord& record, const FiveTuple& flow);
+  bool rename(ConnectionRecord& record, const FiveTuple& flow);
   void set_frozen(ConnectionRecord& record);
   void release_frozen(ConnectionRecord& record);
-  // Whether a connection from this local port to this remote endpoint exists, from whichever of
-  // our addresses: a move could bring both under one address.
+  // Whether a connection from this local port to this remote port exists, under whichever
+  // addresses: moves could bring both under the same.
   bool port_taken(const FiveTuple& flow) const;
-  void forget_name(const FiveTuple& flow);
+  void forget_ports(const FiveTuple& flow);
   void end(ConnectionRecord& record, Error reason);
   void count_in(ConnectionRecord& record, std::size_t octets);
   void count_out(ConnectionRecord& record, std::size_t octets);
@@ -118,8 +118,7 @@ class ConnectionTable {
   std::unordered_map<FiveTuple, std::unique_ptr<ConnectionRecord>> by_flow_;
   std::unordered_map<PeerId, Owned> by_peer_;
   std::unordered_set<PeerId> frozen_;  // whether or not they own something
-  // How many connections have a name, our address left out of it.
-  std::unordered_map<FiveTuple, unsigned> names_without_local_;
+  std::unordered_map<std::uint64_t, unsigned> ports_;  // how many connections have this pair
   std::unordered_map<PeerId, std::size_t> reserved_;  // never 0
   OutputQueue<ClosedConnection> closed_;
   OutputQueue<FirstProgress> progress_;
