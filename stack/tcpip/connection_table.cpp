@@ -376,8 +376,7 @@ std::size_t ConnectionTable::abort(PeerId peer) {
 
 void ConnectionTable::fit(const IpAddress& local) {
   for (const auto& [flow, record] : by_flow_) {
-    if (flow.local.address == local && record->tcp != nullptr)
-      fit_to_path(*record);
+    if (flow.local.address == local && record->tcp != nullptr) fit_to_path(*record);
   }
 }
 
