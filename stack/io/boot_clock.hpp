@@ -9,6 +9,8 @@ namespace godwit {
 class BootClock {
  public:
   Instant now() const;
+  // How much of the time since boot the host has slept.
+  Duration asleep() const;
 };
 
 }  // namespace godwit
