@@ -51,7 +51,11 @@ struct HostLinkRemoved {
 struct HostRoutesChanged {  // ask source_for() again
   IpFamily family;
 };
+// Our own TUN device was set down, or up. When it went down the kernel removed every route to it.
+struct StackDeviceChanged {
+  bool usable;
+};
 using HostChange = std::variant<HostAddressAdded, HostAddressRemoved, HostLinkChanged,
-                                HostLinkRemoved, HostRoutesChanged>;
+                                HostLinkRemoved, HostRoutesChanged, StackDeviceChanged>;
 
 }  // namespace godwit

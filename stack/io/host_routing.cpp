@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "stack/io/family_routing.hpp"
+#include "stack/io/source_routing.hpp"
 #include "stack/io/system_setting.hpp"
 
 namespace godwit {
@@ -31,9 +32,14 @@ bool ike_port_is_taken() {
 }  // namespace
 
 struct HostRouting::State {
+  explicit State(const NetlinkMonitor& of_host) : monitor{of_host} {}
+
+  const NetlinkMonitor& monitor;
   std::unique_ptr<NetlinkSocket> netlink;
   std::optional<FamilyRouting> v4;
   std::optional<FamilyRouting> v6;  // none: the host has no IPv6, or a warning says why
+  std::optional<SourceRouting> sources4;
+  std::optional<SourceRouting> sources6;
   std::vector<std::string> warnings;
 
   std::optional<FamilyRouting>& of(const IpAddress& address) { return address.is_v4() ? v4 : v6; }
@@ -58,8 +64,39 @@ struct HostRouting::State {
     return {};
   }
   Status follow(const HostRoutesChanged&) { return {}; }
+  Status follow(const StackDeviceChanged& change) { return change.usable ? lend_all() : Status{}; }
 
-  void open_v6(const std::string& device, InterfaceId interface, const NetlinkMonitor& monitor) {
+  Status lend_all() {
+    Status status;
+    for (const HostAddress& address : monitor.addresses()) {
+      if (const Status lent = follow(HostAddressAdded{address}); !lent && status) status = lent;
+    }
+    return status;
+  }
+
+  Status update_sources() {
+    const auto addresses = monitor.addresses();
+    const auto links = monitor.links();
+    Status status = sources4 ? sources4->update(addresses, links) : Status{};
+    if (sources6) {
+      if (const Status other = sources6->update(addresses, links); status) status = other;
+    }
+    return status;
+  }
+
+  void open_sources(const std::string& device, InterfaceId interface) {
+    sources4.emplace(*netlink, IpFamily::V4, device, interface);
+    sources4->remove_leftovers();
+    if (v6) {
+      sources6.emplace(*netlink, IpFamily::V6, device, interface);
+      sources6->remove_leftovers();
+    }
+    if (const Status status = update_sources(); !status) {
+      warnings.emplace_back(status.error().what);
+    }
+  }
+
+  void open_v6(const std::string& device, InterfaceId interface) {
     if (!SystemSetting{"net/ipv6/conf/all/forwarding"}.read()) return;
     v6.emplace(*netlink, IpFamily::V6, device, interface,
                Forwarding::grain_of(IpFamily::V6, device));
@@ -70,6 +107,12 @@ struct HostRouting::State {
   }
 
   void warn() {
+    if (sources4->gave_up() || (sources6 && sources6->gave_up())) {
+      warnings.emplace_back(
+          "this host has more than 1000 routes: while it moves between two interfaces, packets "
+          "from the old address may leave by the new interface; add a rule 'from ADDRESS lookup "
+          "TABLE' for each address if the networks refuse them");
+    }
     if (v4->foreign_rules_come_first() || (v6 && v6->foreign_rules_come_first())) {
       warnings.emplace_back(
           "routing rules with priorities below 40 now precede the look-up of the host's own "
@@ -88,18 +131,15 @@ Result<std::unique_ptr<HostRouting>> HostRouting::install(const std::string& dev
                                                           const NetlinkMonitor& monitor) {
   auto netlink = NetlinkSocket::open();
   if (!netlink) return netlink.error();
-  std::unique_ptr<HostRouting> routing{new HostRouting{std::make_unique<State>()}};
+  std::unique_ptr<HostRouting> routing{new HostRouting{std::make_unique<State>(monitor)}};
   State& state = *routing->state_;
   state.netlink = std::move(*netlink);
   state.v4.emplace(*state.netlink, IpFamily::V4, device, interface,
                    Forwarding::Grain::PerInterface);
   if (const Status status = state.v4->install(monitor.links()); !status) return status.error();
-  state.open_v6(device, interface, monitor);
-  for (const HostAddress& address : monitor.addresses()) {
-    if (const Status status = routing->follow(HostAddressAdded{address}); !status) {
-      return status.error();
-    }
-  }
+  state.open_v6(device, interface);
+  if (const Status status = state.lend_all(); !status) return status.error();
+  state.open_sources(device, interface);
   state.warn();
   return routing;
 }
@@ -107,8 +147,15 @@ Result<std::unique_ptr<HostRouting>> HostRouting::install(const std::string& dev
 HostRouting::HostRouting(std::unique_ptr<State> state) : state_{std::move(state)} {}
 HostRouting::~HostRouting() = default;
 
-Status HostRouting::follow(const HostChange& change) {
-  return std::visit([this](const auto& one) { return state_->follow(one); }, change);
+Status HostRouting::follow(const std::vector<HostChange>& changes) {
+  Status status;
+  for (const HostChange& change : changes) {
+    const Status followed =
+        std::visit([this](const auto& one) { return state_->follow(one); }, change);
+    if (status) status = followed;
+  }
+  if (const Status followed = state_->update_sources(); status) status = followed;
+  return status;
 }
 
 const std::vector<std::string>& HostRouting::warnings() const { return state_->warnings; }

@@ -23,7 +23,8 @@ class NetlinkSocket;
 
 class NetlinkMonitor {
  public:
-  // `own_device` (our TUN, which may not exist yet) is never reported and never answers.
+  // `own_device` is our TUN, which may not exist yet. It never answers, and what is reported of it
+  // is StackDeviceChanged.
   static Result<std::unique_ptr<NetlinkMonitor>> open(asio::any_io_executor executor,
                                                       std::string own_device);
   ~NetlinkMonitor();

@@ -25,6 +25,9 @@ Result<std::unique_ptr<NetlinkSocket>> NetlinkSocket::open() {
   const int on = 1;
   // Errors do not need our own request back.
   ::setsockopt(descriptor, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
+  // A question about one table is answered with that table only. Older kernels (before 4.20) tell
+  // everything, and the reader leaves out what was not asked for.
+  ::setsockopt(descriptor, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
   return std::unique_ptr<NetlinkSocket>{new NetlinkSocket{descriptor}};
 }
 

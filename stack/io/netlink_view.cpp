@@ -4,6 +4,8 @@
 
 #include <linux/rtnetlink.h>
 
+#include "stack/io/routing_rule.hpp"
+
 namespace godwit {
 
 void NetlinkView::apply(const NetlinkMessage& message, std::vector<HostChange>& changes) {
@@ -35,6 +37,8 @@ void NetlinkView::end_reload(std::vector<HostChange>& changes) {
   // address_removed() and link_removed() take what they remove out of these sets.
   for (const AddressKey& key : std::set{unseen_addresses_}) address_removed(key, changes);
   for (const InterfaceId interface : std::set{unseen_links_}) link_removed(interface, changes);
+  // It may have been down meanwhile, and its routes be gone.
+  if (own_ && own_usable_) changes.push_back(StackDeviceChanged{true});
 }
 
 std::vector<HostAddress> NetlinkView::addresses() const {
@@ -49,10 +53,18 @@ std::vector<HostLink> NetlinkView::links() const {
   return list;
 }
 
+void NetlinkView::own_device_changed(const HostLink& link, std::vector<HostChange>& changes) {
+  const bool is_known = own_ == link.interface;
+  const bool was_usable = is_known && own_usable_;
+  if (!is_known) link_removed(link.interface, changes);  // it bore another name before
+  own_ = link.interface;
+  own_usable_ = link.usable;
+  if (was_usable != link.usable) changes.push_back(StackDeviceChanged{link.usable});
+}
+
 void NetlinkView::link_changed(const HostLink& link, std::vector<HostChange>& changes) {
   if (link.name == own_device_) {
-    link_removed(link.interface, changes);  // it bore another name before
-    own_ = link.interface;
+    own_device_changed(link, changes);
     return;
   }
   if (own_ == link.interface) own_.reset();
@@ -101,6 +113,7 @@ void NetlinkView::route_changed(const NetlinkRouteReport& report,
                                 std::vector<HostChange>& changes) {
   // The local table follows the addresses, and a cached route decides nothing.
   if (report.table == RT_TABLE_LOCAL || report.cached) return;
+  if (is_home_table(report.table)) return;  // our own doing
   if (report.out && is_own(*report.out)) return;
   // Asking again costs the same however many routes changed at once.
   const bool known = std::ranges::any_of(changes, [&report](const HostChange& change) {

@@ -32,6 +32,7 @@ class NetlinkView {
  private:
   using AddressKey = std::pair<InterfaceId, IpAddress>;
 
+  void own_device_changed(const HostLink& link, std::vector<HostChange>& changes);
   void link_changed(const HostLink& link, std::vector<HostChange>& changes);
   void link_removed(InterfaceId interface, std::vector<HostChange>& changes);
   void address_changed(const NetlinkAddressReport& report, std::vector<HostChange>& changes);
@@ -40,6 +41,7 @@ class NetlinkView {
 
   std::string own_device_;
   std::optional<InterfaceId> own_;
+  bool own_usable_ = false;
   std::map<InterfaceId, HostLink> links_;
   std::map<AddressKey, HostAddress> addresses_;
   std::set<InterfaceId> unseen_links_;

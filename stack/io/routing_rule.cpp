@@ -57,11 +57,20 @@ RoutingRule local_addresses_rule(std::uint32_t priority) {
           .table = RT_TABLE_LOCAL};
 }
 
+RoutingRule home_rule(const std::string& device, const IpAddress& address, InterfaceId interface) {
+  return {.priority = RulePriority::from_home,
+          .action = RoutingRule::Action::LookUp,
+          .table = home_table(interface),
+          .in = device,
+          .from = address};
+}
+
 NetlinkRequest rule_request(std::uint16_t message, IpFamily family, const RoutingRule& rule) {
   fib_rule_hdr header{};
   header.family = address_family(family);
   header.action = kernel_action(rule.action);
   header.table = RT_TABLE_UNSPEC;
+  if (rule.from) header.src_len = IpPrefix::host(*rule.from).length;
   const std::uint16_t flags = message == RTM_NEWRULE ? NLM_F_CREATE | NLM_F_EXCL : 0;
   NetlinkRequest request{message, flags, header};
   request.attribute(FRA_PRIORITY, static_cast<std::uint32_t>(rule.priority));
@@ -72,6 +81,7 @@ NetlinkRequest rule_request(std::uint16_t message, IpFamily family, const Routin
     request.attribute(FRA_GOTO, static_cast<std::uint32_t>(RulePriority::others));
   }
   if (!rule.in.empty()) request.attribute(FRA_IIFNAME, std::string_view{rule.in});
+  if (rule.from) request.attribute(FRA_SRC, rule.from->octets());
   if (rule.protocol) request.attribute(FRA_IP_PROTO, static_cast<std::uint8_t>(*rule.protocol));
   if (rule.destination_port) {
     const fib_rule_port_range range{*rule.destination_port, *rule.destination_port};

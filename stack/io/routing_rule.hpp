@@ -25,6 +25,7 @@ enum class RulePriority : std::uint32_t {
   others = 49,           // where the first two jump to
   local_addresses = 50,  // the kernel's own first rule, in its new place
   no_transit = 51,       // an interface that forwards for us does not forward for strangers
+  from_home = 52,        // what the stack sends from an address leaves by the address's interface
 };
 
 struct RoutingRule {
@@ -32,16 +33,26 @@ struct RoutingRule {
   enum class Action : std::uint8_t { LookUp, JumpToOthers, Nothing, Drop } action;
   std::uint32_t table = 0;  // LookUp
   std::string in = {};      // interface the packet came by
+  std::optional<IpAddress> from = std::nullopt;
   std::optional<IpProtocol> protocol = std::nullopt;
   std::optional<std::uint16_t> destination_port = std::nullopt;
 };
 
 // The routes to the TUN device: one for each address of the host.
 inline constexpr std::uint32_t stack_table = 4743;
+// The routes out of one interface: 474300000 and its index.
+constexpr std::uint32_t home_table(InterfaceId interface) {
+  return stack_table * 100'000 + interface.value;
+}
+// Whether a table is one of ours. Interface indices are small numbers.
+constexpr bool is_home_table(std::uint32_t table) {
+  return table >= home_table({}) && table < home_table({1U << 31});
+}
 
 std::vector<RoutingRule> stack_rules(const std::string& device);
 RoutingRule no_transit_rule(const std::string& interface);
 RoutingRule local_addresses_rule(std::uint32_t priority);
+RoutingRule home_rule(const std::string& device, const IpAddress& address, InterfaceId interface);
 
 // `message`: RTM_NEWRULE or RTM_DELRULE.
 NetlinkRequest rule_request(std::uint16_t message, IpFamily family, const RoutingRule& rule);

@@ -145,13 +145,11 @@ std::vector<HostChange> Host::follow(std::chrono::milliseconds a_while) {
     for (;;) {
       std::vector<HostChange> changes;
       if (const Status status = co_await monitor->receive(changes); !status) break;
-      for (const HostChange& change : changes) {
-        where.in([&] {
-          const Status followed = routing->follow(change);
-          EXPECT_TRUE(followed) << followed.error().what;
-        });
-        all.push_back(change);
-      }
+      where.in([&] {
+        const Status followed = routing->follow(changes);
+        EXPECT_TRUE(followed) << followed.error().what;
+      });
+      all.insert(all.end(), changes.begin(), changes.end());
     }
     open = false;
   };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <net/if.h>
 
+#include "stack/io/routing_rule.hpp"
 #include "tests/stack/io/netlink_messages.hpp"
 
 namespace godwit::test {
@@ -29,6 +30,9 @@ std::string text_of(const HostChange& change) {
     std::string operator()(const HostLinkRemoved& c) const { return "no link " + c.link.name; }
     std::string operator()(const HostRoutesChanged& c) const {
       return c.family == IpFamily::V4 ? "routes 4" : "routes 6";
+    }
+    std::string operator()(const StackDeviceChanged& c) const {
+      return c.usable ? "device up" : "device down";
     }
   };
   return std::visit(Text{}, change);
@@ -87,10 +91,34 @@ TEST_F(NetlinkViewTest, IsSilentAboutOurOwnDeviceAndItsRoutes) {
   apply(link_message(RTM_NEWLINK, 9, "godwit0", IFF_UP | carrier));
   apply(address_message(RTM_NEWADDR, 9, "192.0.2.77/32"));
   apply(route_message(RTM_NEWROUTE, 9, "192.0.2.77"));
-  EXPECT_THAT(said(), IsEmpty());
+  EXPECT_THAT(said(), ElementsAre("device up"));
   EXPECT_TRUE(view_.is_own({9}));
   apply(link_message(RTM_DELLINK, 9, "godwit0", 0));
   EXPECT_FALSE(view_.is_own({9}));  // its index may become somebody else's
+  EXPECT_THAT(said(), IsEmpty());
+}
+
+// Whoever sets the device down takes every route to it away.
+TEST_F(NetlinkViewTest, SaysWhenOurOwnDeviceGoesDownAndComesBack) {
+  for (int i = 0; i < 2; ++i) apply(link_message(RTM_NEWLINK, 9, "godwit0", 0));
+  EXPECT_THAT(said(), IsEmpty());  // it is being made
+  for (const unsigned flags : {IFF_UP | carrier, IFF_UP | carrier, 0U, 0U, IFF_UP | carrier}) {
+    apply(link_message(RTM_NEWLINK, 9, "godwit0", flags));
+  }
+  EXPECT_THAT(said(), ElementsAre("device up", "device down", "device up"));
+  // Notifications were lost: it may have been down in between.
+  view_.begin_reload();
+  apply(link_message(RTM_NEWLINK, 9, "godwit0", IFF_UP | carrier));
+  view_.end_reload(changes_);
+  EXPECT_THAT(said(), ElementsAre("device up"));
+}
+
+TEST_F(NetlinkViewTest, IsSilentAboutTheTablesOfSourceRouting) {
+  rtmsg header{};
+  header.rtm_family = AF_INET;
+  NetlinkRequest message{RTM_NEWROUTE, 0, header};
+  message.attribute(RTA_TABLE, home_table({2})).attribute(RTA_OIF, std::uint32_t{2});
+  apply(to_byte_string(message.finish(0)));
   EXPECT_THAT(said(), IsEmpty());
 }
 
