@@ -50,7 +50,7 @@ bool HomeRoutes::belongs(const HostRoute& route, InterfaceId interface) const {
     const auto home = homes_.find(*route.source);
     return home != homes_.end() && home->second == interface;
   }
-  return !addressed_.contains(*route.out);
+  return !addressed_.contains(*route.out) && !route.is_link_local();
 }
 
 void HomeRoutes::remember(InterfaceId interface, bool works, std::set<HostRoute>& table) {

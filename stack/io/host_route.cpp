@@ -41,6 +41,12 @@ bool HostRoute::has_gateway() const {
   return attributes.contains(RTA_GATEWAY) || attributes.contains(RTA_VIA);
 }
 
+bool HostRoute::is_link_local() const {
+  const auto to = attributes.find(RTA_DST);
+  if (to == attributes.end() || to->second.size() != IpAddress::v6_length) return false;
+  return IpAddress::from_octets(to->second).is_link_local();
+}
+
 std::vector<HostRoute> parse_host_routes(const NetlinkMessage& message, std::uint32_t table) {
   const auto report = parse_route(message);
   if (message.type != RTM_NEWROUTE || !report) return {};
@@ -79,7 +85,7 @@ NetlinkRequest host_route_request(std::uint16_t message, const HostRoute& route,
   header.rtm_scope = route.scope;
   header.rtm_type = route.type;
   if (route.on_link) header.rtm_flags = RTNH_F_ONLINK;
-  const std::uint16_t flags = message == RTM_NEWROUTE ? NLM_F_CREATE | NLM_F_REPLACE : 0;
+  const std::uint16_t flags = message == RTM_NEWROUTE ? NLM_F_CREATE | NLM_F_EXCL : 0;
   NetlinkRequest request{message, flags, header};
   request.attribute(RTA_TABLE, table);
   if (route.out) request.attribute(RTA_OIF, route.out->value);

@@ -29,6 +29,7 @@ struct HostRoute {
 
   bool is_default() const { return prefix_length == 0; }
   bool has_gateway() const;
+  bool is_link_local() const;  // every IPv6 interface has such a one
 
   friend auto operator<=>(const HostRoute&, const HostRoute&) = default;
 };
@@ -36,7 +37,7 @@ struct HostRoute {
 // RTM_NEWROUTE of this table: one route for each next hop. Of anything else: none.
 std::vector<HostRoute> parse_host_routes(const NetlinkMessage& message, std::uint32_t table);
 
-// `message`: RTM_NEWROUTE (replaces one of the same prefix and metric) or RTM_DELROUTE.
+// `message`: RTM_NEWROUTE (not where one of the same prefix and metric is) or RTM_DELROUTE.
 NetlinkRequest host_route_request(std::uint16_t message, const HostRoute& route,
                                   std::uint32_t table);
 

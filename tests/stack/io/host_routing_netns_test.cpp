@@ -102,14 +102,14 @@ void expect_kernel_tcp(const Namespace& client, const Namespace& server, const s
   const std::string family = at.find(':') == std::string::npos ? "AF_INET" : "AF_INET6";
   const std::string serve =
       python + "s=socket.socket(socket." + family + ")\ns.setsockopt(1,2,1)\ns.bind(('" + at +
-      "',8080))\ns.listen()\ns.settimeout(5)\nprint('up',flush=True)\nc=s.accept()[0]\n" +
+      "',8080))\ns.listen()\ns.settimeout(60)\nprint('up',flush=True)\nc=s.accept()[0]\n" +
       "c.sendall(c.recv(100))\"";
   FILE* running = nullptr;
   server.in([&] { running = ::popen(serve.c_str(), "r"); });
   char up[8] = {};
   ASSERT_NE(std::fgets(up, sizeof up, running), nullptr);
   EXPECT_EQ(client.run(python + "s=socket.create_connection(('" + at +
-                       "',8080),5)\ns.sendall(b'hello')\nprint(s.recv(100).decode())\""),
+                       "',8080),60)\ns.sendall(b'hello')\nprint(s.recv(100).decode())\""),
             "hello\n");
   ::pclose(running);
 }
@@ -145,8 +145,8 @@ TEST(HostRouting, LeavesTheHostsOwnTrafficAlone) {
   expect_kernel_tcp(lab.near, lab.near, "192.0.2.7");
   expect_kernel_tcp(lab.near, lab.near, "127.0.0.1");
   lab.near.run("ping -c1 -W2 198.51.100.9 && ping -c1 -W2 2001:db8:2::9 && ping -c1 192.0.2.7");
-  EXPECT_TRUE(near.receive().empty());
-  EXPECT_TRUE(far.receive().empty());
+  EXPECT_TRUE(near.is_quiet());
+  EXPECT_TRUE(far.is_quiet());
 }
 
 // What the host itself sends to one of its own addresses, UDP 500 included, stays inside.
@@ -155,9 +155,9 @@ TEST(HostRouting, DoesNotDivertWhatTheHostSendsToItself) {
   Host near{lab.near};
   lab.near.run(
       "python3 -c \"import socket\nr=socket.socket(2,2)\nr.bind(('192.0.2.7',500))\n"
-      "r.settimeout(2)\nsocket.socket(2,2).sendto(b'x',('192.0.2.7',500))\n"
+      "r.settimeout(60)\nsocket.socket(2,2).sendto(b'x',('192.0.2.7',500))\n"
       "assert r.recv(10)==b'x'\"");
-  EXPECT_TRUE(near.receive().empty());
+  EXPECT_TRUE(near.is_quiet());
 }
 
 TEST(HostRouting, TakesEverythingDownAgain) {
@@ -323,7 +323,7 @@ TEST(HostRouting, FollowsInterfacesAndAddresses) {
     expect_exchange(near, far, address("203.0.113.8"), far4);
     EXPECT_EQ(near.monitor->source_for(far4), address("203.0.113.8"));
     far.send(esp(far4, new4).bytes());
-    EXPECT_TRUE(near.receive().empty());
+    EXPECT_TRUE(near.is_quiet());
     lab.near.run(
         "ip link set wlan0 down; ip link set wlan0 name wlan1; ip link set wlan1 up;"
         "ip route replace default via 203.0.113.1");
@@ -366,8 +366,8 @@ TEST(HostRouting, LosesWhatMayNotBeFragmentedAndIsTooLarge) {
   Host near{lab.near};
   Host far{lab.far};
   near.send(datagram(IpProtocol::Esp, near4, far4, 1450).bytes());
-  EXPECT_TRUE(far.receive().empty());
-  EXPECT_TRUE(near.receive().empty());
+  EXPECT_TRUE(far.is_quiet());
+  EXPECT_TRUE(near.is_quiet());
 }
 
 TEST(HostRouting, SaysThatItNeedsPermission) {

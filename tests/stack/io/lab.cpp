@@ -19,6 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto moment = 300ms;
+constexpr auto patience_on_a_busy_machine = 60s;
 
 int open_namespace() { return ::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC); }
 
@@ -107,7 +108,11 @@ Host::Host(const Namespace& there, Addresses addresses) : where{there} {
   });
 }
 
-PacketBatch Host::receive(std::size_t count) {
+PacketBatch Host::receive(std::size_t count) { return receive(count, patience_on_a_busy_machine); }
+
+bool Host::is_quiet() { return receive(1, moment).empty(); }
+
+PacketBatch Host::receive(std::size_t count, std::chrono::milliseconds patience) {
   PacketBatch wanted;
   bool open = true;
   const auto pump = [&]() -> asio::awaitable<void> {
@@ -123,7 +128,7 @@ PacketBatch Host::receive(std::size_t count) {
   asio::cancellation_signal stop;
   asio::co_spawn(io, pump, asio::bind_cancellation_slot(stop.slot(), asio::detached));
   io.restart();
-  io.run_for(moment);
+  io.run_for(patience);
   if (open) {
     stop.emit(asio::cancellation_type::all);
     io.restart();

@@ -48,8 +48,11 @@ struct Host {
   enum class Addresses { Lent, Kept };
   explicit Host(const Namespace& where, Addresses addresses = Addresses::Lent);
 
-  // What the link brings within a moment; ICMPv6 chatter left out. Ends early after `count`.
+  // Waits until the link has brought `count` packets, ICMPv6 chatter left out. Fewer: nothing came
+  // for so long that nothing will.
   PacketBatch receive(std::size_t count = 1);
+  // The link brings nothing for a moment.
+  bool is_quiet();
   void send(Bytes datagram);
   // Hands on all changes of a while.
   std::vector<HostChange> follow(std::chrono::milliseconds a_while = std::chrono::milliseconds{
@@ -60,6 +63,9 @@ struct Host {
   std::unique_ptr<NetlinkMonitor> monitor;
   std::unique_ptr<TunLink> link;
   std::unique_ptr<HostRouting> routing;
+
+ private:
+  PacketBatch receive(std::size_t count, std::chrono::milliseconds patience);
 };
 
 // Rules, routes and forwarding switches of a host, to compare before and after.

@@ -86,7 +86,7 @@ struct Routed {
     const auto once = [&]() -> asio::awaitable<void> { status = co_await link->receive(batch); };
     asio::co_spawn(io, once, asio::detached);
     io.restart();
-    io.run_for(std::chrono::milliseconds{300});
+    io.run_for(std::chrono::seconds{60});
     return batch;
   }
 };
@@ -109,7 +109,7 @@ TEST(TunLink, IsAHostOfItsOwnBehindTheDevice) {
   lab.peer.in([&] {
     listening = ::popen(
         "python3 -c \"import socket\ns=socket.socket(2,2)\n"
-        "s.bind(('192.0.2.1',7000))\ns.settimeout(3)\nprint('up',flush=True)\n"
+        "s.bind(('192.0.2.1',7000))\ns.settimeout(60)\nprint('up',flush=True)\n"
         "print(s.recvfrom(9))\"",
         "r");
   });
@@ -166,7 +166,7 @@ TEST(TunLink, EndsAPendingReceiveWhenItIsClosedOrItsDeviceIsDeleted) {
   lab.io.poll();
   lab.link->close();
   lab.io.restart();
-  lab.io.run_for(std::chrono::milliseconds{300});
+  lab.io.run_for(std::chrono::seconds{60});
   EXPECT_TRUE(done);
   EXPECT_EQ(status.error().code, Errc::BadState);
 
