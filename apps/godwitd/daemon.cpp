@@ -39,6 +39,11 @@ Daemon::Daemon(asio::io_context& io, Config config, std::string config_file,
 
 Outcome<Done> Daemon::start() {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
+  runner_.set_end_handler([this](Problem problem) {
+    log_("ending: " + problem.text);
+    failure_ = std::move(problem);
+    take_down();
+  });
   if (auto started = runner_.start(); !started) return started;
   for (const std::string& warning : runner_.warnings()) log_("warning: " + warning);
   log_events();
@@ -103,6 +108,10 @@ asio::awaitable<void> Daemon::follow_signals() {
   using namespace asio::experimental::awaitable_operators;
   asio::error_code again;  // a second signal ends the waiting
   co_await (drain() || signals_.async_wait(asio::redirect_error(asio::use_awaitable, again)));
+  take_down();
+}
+
+void Daemon::take_down() {
   control_->stop();
   runner_.stop();
   log_("ended");

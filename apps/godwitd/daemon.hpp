@@ -28,6 +28,9 @@ class Daemon {
   // All or nothing: after a problem nothing is left of what had been set up.
   Outcome<Done> start();
 
+  // Why it ended by itself; none after a signal.
+  const std::optional<Problem>& failure() const { return failure_; }
+
  private:
   Outcome<Done> open_ways_in();
   void log_events();
@@ -35,6 +38,7 @@ class Daemon {
   void explain_reload();
   // Nobody new comes in; who is there may finish for a moment; then everything is taken down.
   asio::awaitable<void> drain();
+  void take_down();
   std::size_t sessions() const;
 
   asio::io_context& io_;
@@ -43,6 +47,7 @@ class Daemon {
   Log log_;
   asio::signal_set signals_;
   Runner runner_;
+  std::optional<Problem> failure_;
   // After the runner: they hold sockets of its stack.
   std::optional<NodeConnector> connector_;
   std::optional<SocksServer> socks_;

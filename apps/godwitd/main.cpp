@@ -109,6 +109,8 @@ int run(const std::string& file) {
     Daemon daemon{io, std::move(*config), file, std::move(*identity), print_line};
     if (const auto started = daemon.start(); started) {
       io.run();
+      // Not zero: the service manager starts it again.
+      if (const auto& failure = daemon.failure()) status = fail(failure->text, Failure);
     } else {
       status = fail(started.problem(), Failure);
     }

@@ -1,6 +1,8 @@
 #include "apps/node/runner.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
@@ -11,6 +13,11 @@
 namespace godwit {
 namespace {
 
+using namespace std::chrono_literals;
+
+// With nothing to do, the clocks are still read: for a sleep that no deadline fell into.
+constexpr Duration longest_wait = 30s;
+
 Problem problem_of(std::string_view doing, const Error& error) {
   return Problem{std::string{doing} + ": " + std::string{error.what}};
 }
@@ -18,7 +25,7 @@ Problem problem_of(std::string_view doing, const Error& error) {
 }  // namespace
 
 Runner::Runner(asio::io_context& io, Config config, std::optional<Ed25519PrivateKey> identity)
-    : io_{io}, config_{std::move(config)}, identity_{std::move(identity)}, timer_{io} {}
+    : io_{io}, config_{std::move(config)}, identity_{std::move(identity)} {}
 
 Runner::~Runner() {
   stop();
@@ -27,6 +34,9 @@ Runner::~Runner() {
 
 Outcome<Done> Runner::start() {
   const TunLinkConfig& tun = config_.link;
+  auto timer = BootTimer::open(io_.get_executor());
+  if (!timer) return problem_of("keeping time", timer.error());
+  timer_ = std::move(*timer);
   auto monitor = NetlinkMonitor::open(io_.get_executor(), tun.device);
   if (!monitor) return problem_of("watching the host's addresses", monitor.error());
   monitor_ = std::move(*monitor);
@@ -47,7 +57,7 @@ Outcome<Done> Runner::start() {
   dns_ = std::make_unique<DnsClient>(io_.get_executor(),
                                      [this](const DnsQuery& query, std::optional<Bytes> message) {
                                        if (stopped_) return;
-                                       const Instant came = clock_.now();
+                                       const Instant came = begin_turn();
                                        tell_time(came);
                                        node_->handle_dns(query.id, query.server, message, came);
                                        flush(came);
@@ -65,7 +75,7 @@ Outcome<Done> Runner::start() {
 void Runner::stop() {
   if (stopped_) return;
   stopped_ = true;
-  timer_.cancel();
+  if (timer_) timer_->close();
   if (node_ && link_) {
     const Instant now = clock_.now();
     node_->say_goodbye(now);
@@ -90,11 +100,10 @@ asio::awaitable<void> Runner::pump_link() {
     const Status status = co_await link_->receive(batch);
     if (!*alive || stopped_) co_return;
     if (!status) {
-      node_->report_problem("link", std::string{status.error().what}, clock_.now());
-      flush(clock_.now());
+      end_with("link", status.error());
       co_return;
     }
-    const Instant now = clock_.now();  // one reading per turn: time stands still inside
+    const Instant now = begin_turn();  // one reading per turn: time stands still inside
     for (Packet& packet : batch) node_->handle_packet(std::move(packet), now);
     batch.clear();
     flush(now);
@@ -108,19 +117,12 @@ asio::awaitable<void> Runner::follow_host() {
     const Status status = co_await monitor_->receive(changes);
     if (!*alive || stopped_) co_return;
     if (!status) {
-      node_->report_problem("host addresses", std::string{status.error().what}, clock_.now());
+      end_with("host addresses", status.error());
       co_return;
     }
-    if (routing_) {
-      for (const HostChange& change : changes) {
-        const Status followed = routing_->follow(change);
-        if (!followed) {
-          node_->report_problem("routing rules", std::string{followed.error().what}, clock_.now());
-        }
-      }
-    }
+    const Instant now = begin_turn();
+    follow(changes, now);
     changes.clear();
-    const Instant now = clock_.now();
     tell_time(now);
     node_->handle_network(view_of_host(), now);
     flush(now);
@@ -130,22 +132,71 @@ asio::awaitable<void> Runner::follow_host() {
 asio::awaitable<void> Runner::keep_deadlines() {
   const auto alive = alive_;
   while (*alive && !stopped_) {
-    armed_ = std::nullopt;
-    if (const auto next = node_->next_deadline()) armed_ = next->at;
-    const Duration wait = armed_ ? std::max(Duration::zero(), *armed_ - clock_.now())
-                                 : Duration{std::chrono::hours{1}};
-    timer_.expires_after(wait);
-    asio::error_code woken_early;
-    co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, woken_early));
-    if (!*alive || stopped_) co_return;
-    const Instant now = clock_.now();
+    arm(clock_.now());
+    const Status status = co_await timer_->wait();
+    if (!*alive || stopped_ || !status) co_return;
+    const Instant now = begin_turn();
+    tell_time(now);
     const auto next = node_->next_deadline();
-    if (next && next->at <= now) {
-      tell_time(now);
-      node_->handle_timeout(now);
-      flush(now);
+    if (next && next->at <= now) node_->handle_timeout(now);
+    flush(now);
+  }
+}
+
+void Runner::arm(Instant now) {
+  armed_ = now + longest_wait;
+  if (const auto next = node_->next_deadline()) armed_ = std::min(armed_, next->at);
+  timer_->set(armed_);
+}
+
+Instant Runner::begin_turn() {
+  const Instant now = clock_.now();
+  if (sleep_.handle_reading(clock_.asleep())) {
+    tell_time(now);
+    node_->handle_resume(now);
+  }
+  return now;
+}
+
+void Runner::follow(const std::vector<HostChange>& changes, Instant now) {
+  if (routing_) {
+    if (const Status followed = routing_->follow(changes); !followed) {
+      node_->report_problem("routing rules", std::string{followed.error().what}, now);
     }
   }
+  for (const HostChange& change : changes) {
+    if (const auto* device = std::get_if<StackDeviceChanged>(&change)) follow(*device, now);
+  }
+}
+
+// Whoever set it down may have meant it: it is not brought up against his will.
+void Runner::follow(const StackDeviceChanged& change, Instant now) {
+  const std::string& device = config_.link.device;
+  if (!change.usable) {
+    device_is_down_ = true;
+    node_->report_problem(
+        "link",
+        "somebody set the TUN device down, and nothing is carried; 'ip link set " + device +
+            " up' brings it back",
+        now);
+    return;
+  }
+  if (!std::exchange(device_is_down_, false)) return;
+  const Status restored = link_->restore_route();
+  node_->report_problem("link",
+                        restored ? "the TUN device is up again, and routes lead to it again"
+                                 : std::string{restored.error().what},
+                        now);
+}
+
+void Runner::end_with(std::string_view what, const Error& error) {
+  const Instant now = clock_.now();
+  node_->report_problem(std::string{what}, std::string{error.what}, now);
+  flush(now);
+  if (!on_end_) return;
+  asio::post(io_, [handler = std::exchange(on_end_, nullptr), problem = problem_of(what, error)] {
+    handler(problem);
+  });
 }
 
 NetworkView Runner::view_of_host() {
@@ -180,9 +231,9 @@ void Runner::flush(Instant now) {
   PacketBatch& outgoing = node_->outgoing();
   if (!outgoing.empty()) link_->transmit(outgoing);
   ask_name_servers();
-  // The timer sleeps towards what was the next deadline: wake it only for an earlier one.
+  // The timer sleeps towards what was the next deadline: set it again only for an earlier one.
   const auto next = node_->next_deadline();
-  if (next && (!armed_ || next->at < *armed_)) timer_.cancel();
+  if (next && next->at < armed_) arm(now);
 }
 
 void Runner::ask_name_servers() {

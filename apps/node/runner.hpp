@@ -2,13 +2,13 @@
 // routes, the clock. Coroutines that await and hand over; nothing is decided here. One thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
-#include <asio/steady_timer.hpp>
 
 #include "apps/node/config.hpp"
 #include "apps/node/dns_client.hpp"
@@ -17,8 +17,10 @@
 #include "ipsec/crypto/signer.hpp"
 #include "ipsec/crypto/system_rng.hpp"
 #include "stack/io/boot_clock.hpp"
+#include "stack/io/boot_timer.hpp"
 #include "stack/io/host_routing.hpp"
 #include "stack/io/netlink_monitor.hpp"
+#include "stack/io/sleep_watch.hpp"
 #include "stack/io/tun_link.hpp"
 
 namespace godwit {
@@ -30,6 +32,10 @@ class Runner {
   ~Runner();
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
+
+  // Called once, in a turn of its own, when the link or the view of the host is gone for good
+  // and nothing is left to do but to end.
+  void set_end_handler(std::function<void(Problem)> handler) { on_end_ = std::move(handler); }
 
   // Opens the link and starts to work. The problem says what to do about it.
   Outcome<Done> start();
@@ -49,6 +55,12 @@ class Runner {
   asio::awaitable<void> pump_link();
   asio::awaitable<void> follow_host();
   asio::awaitable<void> keep_deadlines();
+  // The time of a turn; the node is told first if the host has slept since the last one.
+  Instant begin_turn();
+  void arm(Instant now);
+  void follow(const std::vector<HostChange>& changes, Instant now);
+  void follow(const StackDeviceChanged& change, Instant now);
+  void end_with(std::string_view what, const Error& error);
   NetworkView view_of_host();
   void flush(Instant now);
   void ask_name_servers();
@@ -61,8 +73,11 @@ class Runner {
   std::optional<Ed25519PrivateKey> identity_;
   SystemRng rng_;
   BootClock clock_;
-  asio::steady_timer timer_;
-  std::optional<Instant> armed_;
+  SleepWatch sleep_{clock_.asleep()};
+  std::unique_ptr<BootTimer> timer_;
+  Instant armed_;
+  bool device_is_down_ = false;
+  std::function<void(Problem)> on_end_;
   bool flush_scheduled_ = false;
   bool stopped_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -90,8 +90,8 @@ Status bring_up(NetlinkSocket& netlink, InterfaceId interface, std::size_t mtu) 
 }
 
 // The stack is a host of its own behind the device, and the kernel the router before it.
-Status route_to(NetlinkSocket& netlink, const std::string& device, InterfaceId interface,
-                const IpAddress& address) {
+// 0, or errno.
+int add_route(NetlinkSocket& netlink, InterfaceId interface, const IpAddress& address) {
   rtmsg header{};
   header.rtm_family = address_family(address.family());
   header.rtm_dst_len = IpPrefix::host(address).length;
@@ -102,7 +102,12 @@ Status route_to(NetlinkSocket& netlink, const std::string& device, InterfaceId i
   NetlinkRequest request{RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, header};
   request.attribute(RTA_DST, address.octets());
   request.attribute(RTA_OIF, interface.value);
-  if (const int failure = netlink.ask(std::move(request)); failure != 0) {
+  return netlink.ask(std::move(request));
+}
+
+Status route_to(NetlinkSocket& netlink, const std::string& device, InterfaceId interface,
+                const IpAddress& address) {
+  if (const int failure = add_route(netlink, interface, address); failure != 0) {
     if (failure == EEXIST) {
       return Error{Errc::Busy, "link.address is routed elsewhere already; choose another address"};
     }
@@ -134,7 +139,8 @@ Result<std::unique_ptr<TunLink>> TunLink::open(asio::any_io_executor executor,
   // From here on the descriptor, and with it the device, belongs to the link.
   asio::posix::stream_descriptor stream{std::move(executor), *descriptor};
   const InterfaceId interface { ::if_nametoindex(name.c_str()) };
-  std::unique_ptr<TunLink> link{new TunLink{std::move(stream), name, interface, settings.mtu}};
+  std::unique_ptr<TunLink> link{
+      new TunLink{std::move(stream), name, interface, settings.mtu, settings.address}};
   silence(name);
   // With the host's addresses, what arrives was cut for another interface: the device takes any
   // size. What leaves is cut by mtu().
@@ -148,11 +154,12 @@ Result<std::unique_ptr<TunLink>> TunLink::open(asio::any_io_executor executor,
 }
 
 TunLink::TunLink(asio::posix::stream_descriptor descriptor, std::string device,
-                 InterfaceId interface, std::size_t mtu)
+                 InterfaceId interface, std::size_t mtu, std::optional<IpPrefix> address)
     : descriptor_{std::move(descriptor)},
       device_{std::move(device)},
       interface_{interface},
       mtu_{mtu},
+      address_{address},
       overflow_(Packet::max_datagram) {}
 
 asio::awaitable<Status> TunLink::receive(PacketBatch& batch) {
@@ -220,6 +227,16 @@ void TunLink::transmit(PacketBatch& batch) {
     }
   }
   batch.clear();
+}
+
+Status TunLink::restore_route() {
+  if (!address_) return {};
+  auto netlink = NetlinkSocket::open();
+  if (!netlink) return netlink.error();
+  const int failure = add_route(**netlink, interface_, address_->address);
+  if (failure == 0 || failure == EEXIST) return {};
+  return Error{Errc::SystemFailure,
+               "the kernel refuses the route to link.address; restart godwitd"};
 }
 
 void TunLink::close() {

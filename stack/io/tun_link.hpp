@@ -33,6 +33,8 @@ class TunLink final : public Link {
   asio::awaitable<Status> receive(PacketBatch& batch) override;
   void transmit(PacketBatch& batch) override;
   void close() override;
+  // The kernel forgets the route to TunSettings::address when somebody sets the device down.
+  Status restore_route();
   const LinkCounters& counters() const override { return counters_; }
 
   const std::string& device() const { return device_; }
@@ -40,13 +42,14 @@ class TunLink final : public Link {
 
  private:
   TunLink(asio::posix::stream_descriptor descriptor, std::string device, InterfaceId interface,
-          std::size_t mtu);
+          std::size_t mtu, std::optional<IpPrefix> address);
   bool read_one(PacketBatch& batch, Status& status);
 
   asio::posix::stream_descriptor descriptor_;
   std::string device_;
   InterfaceId interface_;
   std::size_t mtu_;
+  std::optional<IpPrefix> address_;
   ByteString overflow_;  // the rest of a datagram that is longer than an ordinary one
   LinkCounters counters_;
 };
