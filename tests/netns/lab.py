@@ -15,20 +15,18 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
-from netlink import LinkWatch, Netlink, in_namespace
+from netlink import LinkWatch, Netlink
 
 CH_ADDRESS = "10.71.9.2"
 NETWORKS = {"A": {"device": "ua", "port": "ra", "prefix": "10.71.1.", "gateway": "10.71.1.1"},
             "B": {"device": "ub", "port": "rb", "prefix": "10.71.2.", "gateway": "10.71.2.1"}}
 STATE = os.path.join(tempfile.gettempdir(), "godwit-lab")
 
-_DISCARD = 9            # RFC 863
 _NOT_PREFERRED = 100000  # the metric of a default route that waits behind another
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
@@ -389,23 +387,8 @@ class Lab(Namespaces):
         self._ports[network].wait_until_running()
         self.netlink.add_address(place["device"], address + "/24")
         self.netlink.add_default_route(place["device"], place["gateway"], metric)
-        self._greet(place, address)
         self.attached[network] = (address, metric)
         return address
-
-    def _greet(self, place, address):
-        """Who has leased an address has spoken with the router by then. Else the first packet may
-        be one under the address of the other network, the kernel asks for the router in that
-        name, and a router that checks who asks (ours does) leaves it without an answer for a
-        second."""
-        def send():
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as greeting:
-                greeting.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE,
-                                    place["device"].encode())
-                greeting.bind((address, 0))
-                greeting.sendto(b"", (place["gateway"], _DISCARD))
-
-        in_namespace(self.mh, send)
 
     def prefer(self, network):
         """The default route goes by this network from here on."""
