@@ -85,6 +85,14 @@ TEST(SourceRouting, SendsByTheInterfaceOfTheSourceBeforeAMoveIsNoticed) {
   }
   const std::string refused = "nstat -asz TcpExtIPReversePathFilter | awk 'END { print $2 }'";
   EXPECT_EQ(lab.router.run(refused), "0\n");
+  // It is the rules that do it.
+  lab.near.run("while ip rule del pref 52; do :; done; while ip -6 rule del pref 52; do :; done");
+  lab.prefer_second();
+  for (const Path& path : {v4, v6}) {
+    near.send(make_udp({path.first, 500}, {path.far, 500}, ByteString(9, 'i')).bytes());
+  }
+  EXPECT_TRUE(far.is_quiet());
+  EXPECT_NE(lab.router.run(refused), "0\n");
 }
 
 // What arrives by the interface that is no longer preferred passes the host's own strict filter.
