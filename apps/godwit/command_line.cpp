@@ -85,7 +85,7 @@ ExitStatus init(const Call& call) {
 // What runs has read the old file.
 void remind_of_restart(const Call& call, const Config& config) {
   if (ControlClient::connect(config.control_socket)) {
-    call.where.out << "godwitd is running; 'systemctl restart godwitd' makes it use this.\n";
+    call.where.out << "godwitd is running; it uses this once it is started again.\n";
   }
 }
 

@@ -4,7 +4,7 @@ namespace godwit {
 
 std::string config_template(const std::string& name, const std::string& identity_file) {
   return R"(// Godwit's configuration: JSON with comments. 'godwit check-config' says what it means;
-// 'systemctl restart godwitd' makes it count.
+// it counts once godwitd is started again.
 {
   // How peers know this host. They list it under this name.
   "name": ")" +

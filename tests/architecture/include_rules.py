@@ -45,9 +45,16 @@ OUTSIDE = {
     "ldns": re.compile(r"^ldns/"),
     "linux": re.compile(
         r"^(linux|sys|net|netinet|arpa|asm|libmnl|libnl3?)/"
-        r"|^(unistd|fcntl|poll|dlfcn|ifaddrs|netdb|pwd|grp|sched|signal|pthread|dirent|spawn|termios)\.h$"
+        r"|^(unistd|fcntl|poll|dlfcn|ifaddrs|netdb|pwd|grp|sched|signal|pthread|dirent|spawn|termios"
+        r"|resolv|syslog|getopt|glob|ucontext|semaphore|mqueue|utmp|shadow)\.h$"
     ),
 }
+# The headers of C, and endian.h of POSIX, which are no more than types and numbers; every other name with .h is somebody's.
+STANDARD = re.compile(
+    r"^(assert|complex|ctype|endian|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|stdalign"
+    r"|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|tgmath|threads|time"
+    r"|uchar|wchar|wctype)\.h$"
+)
 # CMake targets of the outside world. Only what is named here may be linked.
 OUTSIDE_TARGETS = {
     "lwip": "lwip",
@@ -58,7 +65,7 @@ OUTSIDE_TARGETS = {
     "Threads::Threads": "linux",
     "${CMAKE_DL_LIBS}": "linux",
 }
-SOURCES = {".hpp", ".h", ".cpp", ".c"}
+SOURCES = {".hpp", ".h", ".hh", ".hxx", ".ipp", ".inl", ".inc", ".cpp", ".c", ".cc", ".cxx"}
 TOPS = ("stack", "ipsec", "mobility", "apps")
 
 # lwipopts.h stands in our tree and its name is lwIP's choice: within stack/tcpip it is ours.
@@ -144,7 +151,8 @@ def check_include(root, path, name, quoted):
     owner = outside_of(name)
     if owner is not None:
         return None if owner in row.outside else f"includes <{name}>: {row.folder} may not use {owner}"
-    if "/" in name or name.endswith(".hpp"):
+    # The headers of the C++ library have no suffix.
+    if "/" in name or ("." in name and not STANDARD.match(name)):
         return f"includes <{name}>, which the table does not know"
     return None
 

@@ -14,7 +14,8 @@ handover  moves in every manner, under Godwit and under what else survives one; 
 
 Without a name, all but handover. Prints tables; with --json the same as a list of
 {name, value, unit, n, min, max, reference}: value is the median of n runs, reference what it is
-to be held against (bulk: the kernel in the same run; stall: what is allowed).
+to be held against (bulk: the kernel in the same run; stall: what is allowed). Ends with status 1 if
+a target is missed, with 2 if something that it needs is.
 """
 import argparse
 import json
@@ -48,6 +49,7 @@ class Results:
 
     def __init__(self):
         self.items = []
+        self.missed = []  # what a target was set for and did not reach it
 
     def add(self, name, values, unit, reference=None):
         item = {"name": name, "value": statistics.median(values), "unit": unit,
@@ -153,6 +155,8 @@ def bench_bulk(options, results):
     esp = statistics.median(row[0] for row in measured["esp"])
     say(f"  target {BULK_TARGET:.0f} Mbit/s with ESP: "
         f"{'reached' if esp >= BULK_TARGET else 'missed'}\n")
+    if esp < BULK_TARGET:
+        results.missed.append("bulk: goodput with ESP")
 
 
 # --- proxy -------------------------------------------------------------------------------------
@@ -222,6 +226,7 @@ def bench_stall(options, results):
     missed = [item["name"] for item in results.items[first:] if item["value"] > item["reference"]]
     outcome = "missed: " + ", ".join(missed) if missed else "reached"
     say(f"  target one round trip and 20 ms: {outcome}\n")
+    results.missed += missed
 
 
 # --- mobility ----------------------------------------------------------------------------------
@@ -276,7 +281,9 @@ def main():
             with open(options.json, "w") as file:
                 json.dump(results.items, file, indent=2)
                 file.write("\n")
-    return 0
+    for name in results.missed:
+        print(f"bench: target missed: {name}", file=sys.stderr)
+    return 1 if results.missed else 0
 
 
 if __name__ == "__main__":

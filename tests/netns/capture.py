@@ -11,8 +11,9 @@ IKE, NAT_TRAVERSAL = 500, 4500
 PROTECTED = ("esp", "ike", "esp in udp", "keepalive")
 
 # One packet: seconds since the epoch, source and destination of the outermost header, kind
-# ("esp", "ike", "tcp", ..., with "tunnelled " in front if it came in IP-in-IP), its IP length.
-Seen = collections.namedtuple("Seen", "at source destination kind length")
+# ("esp", "ike", "tcp", ..., with "tunnelled " in front if it came in IP-in-IP; a later fragment is
+# of the kind of its first one), its IP length, and of ESP the SPI and the sequence number.
+Seen = collections.namedtuple("Seen", "at source destination kind length esp", defaults=(None,))
 
 
 class Capture:
@@ -21,6 +22,7 @@ class Capture:
     def __init__(self, path):
         self.packets = []
         self.frames = 0
+        self._fragmented = {}  # what is the same in all fragments of a datagram -> its kind
         with open(path, "rb") as file:
             size = file.seek(0, 2)
             if size < 24:
@@ -45,12 +47,34 @@ class Capture:
                 if at + kept > size:
                     break  # tcpdump was stopped within a record
                 self.frames += 1
-                packet = _packet_of(view[at:at + kept])
+                packet = self._packet_of(view[at:at + kept])
                 if packet:
                     self.packets.append(Seen(seconds + fraction * self._unit, *packet))
                 at += kept
         finally:
             view.release()
+
+    def _packet_of(self, frame):
+        """What a Seen has after its time, or nothing for what is not IPv4 or IPv6."""
+        if len(frame) < 34:
+            return None
+        ethertype = frame[12] << 8 | frame[13]
+        if ethertype == 0x0800:
+            return self._ipv4(frame[14:])
+        if ethertype == 0x86dd and len(frame) >= 54:
+            return _ipv6(frame[14:])
+        return None
+
+    def _ipv4(self, packet):
+        source, destination, kind, length, esp = _ipv4(packet)
+        more, offset = packet[6] & 0x20, (packet[6] & 31) << 8 | packet[7]
+        if more or offset:
+            datagram = bytes(packet[4:6]) + bytes(packet[9:10]) + bytes(packet[12:20])
+            if not offset:
+                self._fragmented[datagram] = kind
+            else:  # nobody can say what it is unless its first fragment was seen
+                kind = self._fragmented.get(datagram, "fragment")
+        return source, destination, kind, length, esp
 
     def count(self, marker):
         """How often these bytes occur anywhere in the file."""
@@ -80,6 +104,20 @@ class Capture:
                    begin <= packet.at < end]
         return len(lengths), sum(lengths)
 
+    def associations(self, sources):
+        """SPI -> (packets, how many had a sequence number that was not above all before) of the
+        ESP that one host has sent from any of these addresses."""
+        found, highest = collections.defaultdict(lambda: [0, 0]), {}
+        for packet in self.packets:
+            if packet.esp is None or packet.source not in sources:
+                continue
+            spi, sequence = packet.esp
+            found[spi][0] += 1
+            if sequence <= highest.get(spi, 0):
+                found[spi][1] += 1
+            highest[spi] = max(sequence, highest.get(spi, 0))
+        return {spi: tuple(counts) for spi, counts in found.items()}
+
     def full_size(self, source, kinds, begin, end):
         """The length of a full-size segment: what most of the large packets of `source` have."""
         lengths = collections.Counter(
@@ -89,48 +127,51 @@ class Capture:
         return lengths.most_common(1)[0][0] if lengths else None
 
 
-def _packet_of(frame):
-    """(source, destination, kind, IP length), or nothing for what is not IPv4 or IPv6."""
-    if len(frame) < 34:
-        return None
-    kind = frame[12] << 8 | frame[13]
-    if kind == 0x0800:
-        return _ipv4(frame[14:])
-    if kind == 0x86dd and len(frame) >= 54:
-        source = socket.inet_ntop(socket.AF_INET6, frame[22:38])
-        destination = socket.inet_ntop(socket.AF_INET6, frame[38:54])
-        length = 40 + (frame[18] << 8 | frame[19])
-        return source, destination, _kind(frame[20], frame[54:]), length
-    return None
-
-
 def _ipv4(packet):
     header = (packet[0] & 15) * 4
     length = packet[2] << 8 | packet[3]
     source = f"{packet[12]}.{packet[13]}.{packet[14]}.{packet[15]}"
     destination = f"{packet[16]}.{packet[17]}.{packet[18]}.{packet[19]}"
     later_fragment = (packet[6] & 31) << 8 | packet[7]
-    kind = "fragment" if later_fragment else _kind(packet[9], packet[header:])
-    return source, destination, kind, length
+    kind, esp = ("fragment", None) if later_fragment else _kind(packet[9], packet[header:])
+    return source, destination, kind, length, esp
+
+
+def _ipv6(packet):
+    source = socket.inet_ntop(socket.AF_INET6, packet[8:24])
+    destination = socket.inet_ntop(socket.AF_INET6, packet[24:40])
+    kind, esp = _kind(packet[6], packet[40:])
+    return source, destination, kind, 40 + (packet[4] << 8 | packet[5]), esp
+
+
+def _esp_numbers(body):
+    return tuple(struct.unpack_from(">II", body)) if len(body) >= 8 else None
 
 
 def _kind(protocol, body):
+    """(kind, (SPI, sequence number) of ESP)"""
     if protocol == ESP:
-        return "esp"
+        return "esp", _esp_numbers(body)
     if protocol == TCP:
-        return "tcp"
+        return "tcp", None
     if protocol == UDP and len(body) >= 8:
-        ports = (body[0] << 8 | body[1], body[2] << 8 | body[3])
-        if NAT_TRAVERSAL in ports:  # the other one may be a NAT's
-            payload = body[8:body[4] << 8 | body[5]]
-            if payload == b"\xff":
-                return "keepalive"
-            return "ike" if payload[:4] == bytes(4) else "esp in udp"
-        return "ike" if ports == (IKE, IKE) else "udp"
+        return _udp_kind(body)
     if protocol == IPIP and len(body) >= 20:
-        return "tunnelled " + _ipv4(body)[2]
+        _, _, kind, _, esp = _ipv4(body)
+        return "tunnelled " + kind, esp
     if protocol == IPV6_IN_IP and len(body) >= 40:
-        return "tunnelled " + _kind(body[6], body[40:])
+        kind, esp = _kind(body[6], body[40:])
+        return "tunnelled " + kind, esp
     if protocol in (ICMP, 58):
-        return "icmp"
-    return f"protocol {protocol}"
+        return "icmp", None
+    return f"protocol {protocol}", None
+
+
+def _udp_kind(body):
+    ports = (body[0] << 8 | body[1], body[2] << 8 | body[3])
+    if NAT_TRAVERSAL in ports:  # the other one may be a NAT's
+        payload = body[8:body[4] << 8 | body[5]]
+        if payload == b"\xff":
+            return "keepalive", None
+        return ("ike", None) if payload[:4] == bytes(4) else ("esp in udp", _esp_numbers(payload))
+    return ("ike" if ports == (IKE, IKE) else "udp"), None

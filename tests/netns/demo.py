@@ -5,7 +5,8 @@ Two hosts, two access networks and a router in network namespaces of this machin
 trip. The mobile host downloads a file of random bytes by curl through Godwit's SOCKS proxy and
 moves; then makes the same moves with a plain TCP connection of the kernel. Prints what happened,
 writes build/demo/timeline.svg and build/demo/report.json, and ends with status 1 if one of the
-promises printed last is broken.
+promises printed last is broken, with 2 if the machine is too busy to judge one, or something that
+the demo needs is missing.
 
 usage: demo.py [BUILD_DIRECTORY] [--rtt MS] [--keep]
 """
@@ -14,7 +15,6 @@ import json
 import os
 import shutil
 import signal
-import statistics
 import sys
 import threading
 import time
@@ -43,6 +43,13 @@ SHOWN_GAP = 0.1            # seconds without a byte from which the picture shows
 SHOWN_GAP_OF_A_MOVE = 0.015
 # A round trip is the price of a move; the rest is what programs and pipes add.
 STALL_ALLOWANCE = 0.020
+# Make before break has no price: beyond the pauses of the sender's own pace only what programs add.
+MAKE_ALLOWANCE = 0.010
+# On a busy machine the flow pauses without any move, and so much of it is granted to a move. Where
+# it pauses longer, a stall of a few such pauses cannot be judged; anything above is the move's.
+PAUSE_GRANTED = 0.020
+PAUSES_IN_DOUBT = 3
+KEPT, BROKEN, UNJUDGED = "kept", "BROKEN", "unjudged"
 
 
 class Promises:
@@ -52,10 +59,31 @@ class Promises:
         self.rows = []
 
     def check(self, promise, kept, found):
-        self.rows.append({"promise": promise, "kept": bool(kept), "found": str(found)})
+        self.add(promise, KEPT if kept else BROKEN, found)
 
-    def broken(self):
-        return [row for row in self.rows if not row["kept"]]
+    def add(self, promise, verdict, found):
+        self.rows.append({"promise": promise, "verdict": verdict, "found": str(found)})
+
+    def check_stall(self, move, rtt):
+        """One move: what it may cost by its manner, and what the machine is granted besides."""
+        if move.manner == MAKE:
+            promise = "no pause beyond the sender's own pace"
+            allowed = PACE[1] / 1e3 + MAKE_ALLOWANCE
+        else:
+            promise = "one round trip and at most 20 ms on top"
+            allowed = rtt + STALL_ALLOWANCE
+        granted = min(move.pause, PAUSE_GRANTED)
+        verdict = KEPT if move.stall <= allowed + granted else BROKEN
+        in_doubt = move.pause > PAUSE_GRANTED and (
+            move.stall <= allowed + PAUSES_IN_DOUBT * move.pause)
+        if verdict == BROKEN and in_doubt:
+            verdict = UNJUDGED
+        self.add(f"move {move.number} ({move.label}) costs {promise}", verdict,
+                 f"{ms(move.stall)} ms; allowed {ms(allowed)} ms and {ms(granted)} ms for a "
+                 f"machine on which the flow paused {ms(move.pause)} ms before the move")
+
+    def count(self, verdict):
+        return sum(row["verdict"] == verdict for row in self.rows)
 
 
 class LiveLine:
@@ -159,12 +187,18 @@ class GodwitRide:
                 "status": after}
 
     def _read_capture(self, capture, marker, moves, download, epoch, missed):
-        hosts = {CH_ADDRESS} | {move.source for move in moves} | {moves[-1].destination}
+        mobile = {move.source for move in moves} | {moves[-1].destination}
+        hosts = {CH_ADDRESS} | mobile
         windows = {"before the first move": (download.began + 0.2, moves[0].left - 0.1),
                    "after the last move": (moves[-1].came + 0.5, download.ended)}
         seen = {"frames": capture.frames, "missed_by_capture": missed, "kinds": capture.by_kind(),
                 "clear_text_bytes": capture.clear_text_bytes(hosts),
-                "marker_found": capture.count(marker), "full_size": {}, "wire_per_byte": {}}
+                "marker_found": capture.count(marker), "full_size": {}, "wire_per_byte": {},
+                "associations": {name: [{"spi": f"0x{spi:08x}", "packets": packets,
+                                         "not_rising": not_rising}
+                                        for spi, (packets, not_rising)
+                                        in capture.associations(addresses).items()]
+                                 for name, addresses in (("mh", mobile), ("ch", {CH_ADDRESS}))}}
         for name, (begin, end) in windows.items():
             kinds = ("esp", "tunnelled esp")
             seen["full_size"][name] = capture.full_size(CH_ADDRESS, kinds, begin + epoch,
@@ -184,14 +218,8 @@ class GodwitRide:
         made = [move for move in moves if move.completed is not None]
         promises.check(f"all {len(moves)} moves were announced and completed",
                        len(made) == len(moves) >= 4, f"{len(made)} completed")
-        # On a busy machine the flow has gaps of its own: those of the second before each move.
-        own = statistics.median(download.silence(move.left - 1.0, move.left - 0.05)[0]
-                                for move in moves)
-        median = statistics.median(move.stall for move in moves)
-        promises.check("a move costs one round trip and at most 20 ms on top (median stall)",
-                       median <= rtt + STALL_ALLOWANCE + own,
-                       f"{ms(median)} ms; allowed {ms(rtt)} + {ms(STALL_ALLOWANCE)} ms, and "
-                       f"{ms(own)} ms that the flow pauses without any move")
+        for move in moves:
+            promises.check_stall(move, rtt)
         promises.check("nothing between the hosts was readable",
                        seen["clear_text_bytes"] == 0 and seen["marker_found"] == 0,
                        f"{seen['clear_text_bytes']} bytes in clear text, the file's marker "
@@ -202,6 +230,14 @@ class GodwitRide:
         sizes = list(seen["full_size"].values())
         promises.check("a full-size segment takes as much wire after the moves as before",
                        sizes[0] == sizes[1] is not None, " and ".join(f"{s} bytes" for s in sizes))
+        used = [sa for host in seen["associations"].values() for sa in host]
+        promises.check("the same two SPIs before, during and after all moves", len(used) == 2 and
+                       all(len(host) == 1 for host in seen["associations"].values()),
+                       ", ".join(f"{sa['spi']} on {sa['packets']} packets" for sa in used))
+        promises.check("every ESP sequence number is above all before it",
+                       sum(sa["not_rising"] for sa in used) == 0,
+                       f"{sum(sa['not_rising'] for sa in used)} of "
+                       f"{sum(sa['packets'] for sa in used)} are not")
         tunnels = sum(len(host["tunnels"]) for host in after)
         promises.check("no tunnel entry is left", tunnels == 0, f"{tunnels} left")
 
@@ -224,11 +260,14 @@ def kernel_ride(lab, promises):
 
 def show(godwit, kernel, rtt):
     say()
-    say("Moves under Godwit (ms after the new address came; stall without the time in which "
-        "there was no network)")
-    table(["#", "move", "to", "no network", "announced", "completed", "first byte", "silence",
+    say("Moves under Godwit (came: s after the download began; announced, completed, first byte: "
+        "ms after the address came;\n  stall: silence without the time in which there was no "
+        "network)")
+    began = godwit["download"].began
+    table(["#", "move", "to", "no network", "came", "announced", "completed", "first byte", "silence",
            "stall", "stall/RTT"],
-          [[move.number, move.label, move.destination, ms(move.outage), ms(move.announced),
+          [[move.number, move.label, move.destination, ms(move.outage),
+            f"{move.came - began:.3f}", ms(move.announced),
             ms(move.completed), ms(move.first_byte), ms(move.silence), ms(move.stall),
             f"{move.stall / rtt:.1f}"] for move in godwit["moves"]])
     say()
@@ -289,18 +328,19 @@ def draw(path, godwit, kernel, rtt, size, kept):
 
 
 def report(path, rtt, size, godwit, kernel, promises):
-    def rows(moves):
+    def rows(moves, began):  # when: seconds after the download began
         return [{key: value for key, value in vars(move).items() if key not in ("left", "came")} |
-                {"outage": move.outage} for move in moves]
+                {"outage": move.outage, "address_left": move.left - began,
+                 "address_came": move.came - began} for move in moves]
 
     with open(path, "w") as file:
         json.dump({"rtt": rtt, "file_bytes": size, "sha256": godwit["sha256"],
                    "sha256_received": godwit["download"].sha256(),
                    "goodput_mbit": godwit["download"].bytes * 8e-6 /
                    (godwit["download"].ended - godwit["download"].began),
-                   "godwit": rows(godwit["moves"]), "onlooker": godwit["seen"],
-                   "timeline": godwit["status"][0]["moves"],
-                   "kernel_tcp": {"moves": rows(kernel["moves"]),
+                   "godwit": rows(godwit["moves"], godwit["download"].began),
+                   "onlooker": godwit["seen"], "timeline": godwit["status"][0]["moves"],
+                   "kernel_tcp": {"moves": rows(kernel["moves"], kernel["download"].began),
                                   "bytes": kernel["download"].bytes,
                                   "silent_when_given_up": kernel["waited"]},
                    "promises": promises.rows}, file, indent=2)
@@ -327,14 +367,18 @@ def play(options):
         kernel = kernel_ride(lab, promises)
         if options.keep:
             shutil.copy(lab.path("router.pcap"), output)
-    kept = not promises.broken()
+    kept = promises.count(BROKEN) == 0
     show(godwit, kernel, rtt)
     draw(os.path.join(output, "timeline.svg"), godwit, kernel, rtt, size, kept)
     report(os.path.join(output, "report.json"), rtt, size, godwit, kernel, promises)
     say()
     for row in promises.rows:
-        say(f"  {'kept  ' if row['kept'] else 'BROKEN'}  {row['promise']}: {row['found']}")
+        say(f"  {row['verdict']:<8}  {row['promise']}: {row['found']}")
     say(f"\n{os.path.join(output, 'timeline.svg')}\n{os.path.join(output, 'report.json')}")
+    if kept and promises.count(UNJUDGED):
+        raise LabError("this machine is too busy to judge how long a move takes: "
+                       f"{promises.count(UNJUDGED)} of {len(ITINERARY)} moves are unjudged, "
+                       "nothing else is broken; run it again when less runs beside it")
     return kept
 
 

@@ -132,15 +132,17 @@ class Watcher:
 PROTECT = {"protect": "any", "with": "esp aes256gcm16"}
 
 
-def configure_pair(lab, publish=((80, "127.0.0.1:8080"),), policy=(PROTECT,), link=None):
-    """Two hosts that know each other's keys: (mobile, correspondent). The mobile one has the
+def configure_pair(lab, publish=((80, "127.0.0.1:8080"),), policy=(PROTECT,), link=None,
+                   psk=None):
+    """Two hosts that know each other's keys, or the one secret `psk`: (mobile, correspondent). The mobile one has the
     SOCKS proxy, the correspondent hands its published ports to services on its loopback. `link`:
     what both say of theirs beside the TUN device."""
     mobile, correspondent = Host(lab, lab.mh, "mh"), Host(lab, lab.ch, "ch")
     keys = {host.name: host.init() for host in (mobile, correspondent)}
     policy = list(policy)
+    proof = {name: {"psk": psk} if psk else {"key": key} for name, key in keys.items()}
     mobile.configure(link, socks={"listen": SOCKS}, policy=policy,
-                     peers=[{"name": "ch", "addresses": [CH_ADDRESS], "key": keys["ch"]}])
+                     peers=[{"name": "ch", "addresses": [CH_ADDRESS], **proof["ch"]}])
     correspondent.configure(link, publish=[{"port": port, "to": to} for port, to in publish],
-                            policy=policy, peers=[{"name": "mh", "key": keys["mh"]}])
+                            policy=policy, peers=[{"name": "mh", **proof["mh"]}])
     return mobile, correspondent

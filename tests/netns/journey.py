@@ -6,6 +6,7 @@ import time
 
 BREAK, MAKE = "break before make", "make before break"
 _AROUND = 0.05  # seconds: what a round trip and a burst may take
+_BEFORE = 1.0   # seconds before a move in which the flow shows how steady it is without one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Move:
     came: float     # the new address was there and preferred
     silence: float = None     # longest time the application got nothing, around this move
     stall: float = None       # the same without the time in which there was no network
+    pause: float = None       # longest silence in the second before the move: not its doing
     first_byte: float = None  # after `came`, as the application saw it
     announced: float = None   # after `came`, as Godwit says
     completed: float = None
@@ -70,6 +72,7 @@ def judge(moves, silence_between, end):
         gone = max(0.0, min(ended, move.came) - max(began, move.left))
         move.stall = move.silence - gone
         # Later silences have other reasons; the first byte ends the one around the move.
+        move.pause, _, _ = silence_between(move.left - _BEFORE, move.left - _AROUND)
         _, _, ended = silence_between(move.left, move.came + _AROUND)
         move.first_byte = max(0.0, ended - move.came)
 

@@ -6,10 +6,11 @@ import time
 import unittest
 
 import journey
-from godwit import SOCKS, configure_pair
+from capture import Capture
+from godwit import PROTECT, SOCKS, configure_pair
 from journey import BREAK, MAKE, Stop
-from lab import CH_ADDRESS, Lab
-from traffic import Download, make_file, start_nginx
+from lab import CH_ADDRESS, Lab, now
+from traffic import Download, Tcpdump, make_file, start_nginx
 
 MIB = 1 << 20
 PROXY = ("--socks5-hostname", SOCKS)
@@ -18,13 +19,14 @@ ROUND = (Stop("B", 2, BREAK), Stop("A", 3, MAKE), Stop("B", 2, BREAK, outage=1.0
 
 
 class CurlTest(unittest.TestCase):
-    def stage(self, size, pace=(1 << 16, 3), **wire):
+    def stage(self, size, pace=(1 << 16, 3), policy=(PROTECT,), psk=None, **wire):
         """A lab with nginx and both daemons up; the file is `size` bytes."""
         lab = self.enterContext(Lab(delay_ms=10, **wire))
         os.makedirs(lab.path("www", "upload"))
         self.sha256 = make_file(lab.path("www", "file"), size, seed=11)
-        start_nginx(lab, lab.path("www"), ["127.0.0.1:8080"], pace)
-        self.mobile, self.correspondent = configure_pair(lab)
+        start_nginx(lab, lab.path("www"), ["127.0.0.1:8080", f"{CH_ADDRESS}:8081"],
+                    pace)
+        self.mobile, self.correspondent = configure_pair(lab, policy=policy, psk=psk)
         self.correspondent.start()
         self.mobile.start()
         return lab
@@ -93,6 +95,58 @@ class CurlTest(unittest.TestCase):
         self.assertEqual(download.sha256(), self.sha256)
         self.assertGreater(sum(way["lost"] for way in lab.wire.counters()), 0)
         self.assert_settled(len(moves))
+
+    # S2, S12: what an onlooker on the router sees of moves.
+    def test_packets_are_as_large_after_moves_and_their_numbers_go_on(self):
+        lab = self.stage(60 * MIB)
+        dump = Tcpdump(lab, lab.path("router.pcap"), snap=128)
+        epoch = time.time() - now()
+        download = Download(lab, f"http://{CH_ADDRESS}/file", *PROXY)
+        moves = journey.travel(lab, ROUND[:2], dwell=0.8)
+        self.assertTrue(download.running(), "the file was too small to prove anything")
+        self.assertEqual(download.wait(60), 0, download.errors())
+        self.assertEqual(download.sha256(), self.sha256)
+        dump.stop()
+        capture = Capture(dump.path)
+        self.addCleanup(capture.close)
+        sizes = [capture.full_size(CH_ADDRESS, ("esp", "tunnelled esp"), begin + epoch,
+                                   end + epoch)
+                 for begin, end in ((download.began, moves[0].left),
+                                    (moves[-1].came + 0.5, download.ended))]
+        self.assertIsNotNone(sizes[0])
+        self.assertEqual(sizes[0], sizes[1])
+        self.assertLessEqual(sizes[0], 1500)
+        mobile = {move.source for move in moves} | {moves[-1].destination}
+        for sources in ({CH_ADDRESS}, mobile):
+            associations = capture.associations(sources)
+            self.assertEqual(len(associations), 1, associations)  # one SPI, whatever the address
+            (packets, not_rising), = associations.values()
+            self.assertGreater(packets, 100)
+            self.assertEqual(not_rising, 0)
+        # The pieces of what was tunnelled are of its kind: nothing is left that would be readable.
+        self.assertEqual(capture.clear_text_bytes({CH_ADDRESS} | mobile), 0, capture.by_kind())
+
+    # S24: what authenticates the peers makes no difference to a move.
+    def test_download_survives_moves_with_a_shared_secret(self):
+        lab = self.stage(60 * MIB, psk="correct horse battery staple")
+        download = Download(lab, f"http://{CH_ADDRESS}/file", *PROXY)
+        moves = journey.travel(lab, ROUND[:2], dwell=0.8)
+        self.assertTrue(download.running(), "the file was too small to prove anything")
+        self.assertEqual(download.wait(60), 0, download.errors())
+        self.assertEqual(download.sha256(), self.sha256)
+        self.assert_settled(len(moves))
+
+    # S25: what policy lets pass goes by the host's own stack, in clear, beside what is protected.
+    def test_destination_that_policy_bypasses_is_reached_by_the_host_s_own_stack(self):
+        lab = self.stage(1 * MIB, policy=({"bypass": f"tcp to {CH_ADDRESS} port 8081"}, PROTECT))
+        passed = Download(lab, f"http://{CH_ADDRESS}:8081/file", *PROXY)
+        self.assertEqual(passed.wait(20), 0, passed.errors())
+        self.assertEqual(passed.sha256(), self.sha256)
+        self.assertEqual(self.mobile.status()["peers"][0]["state"], "idle")
+        protected = Download(lab, f"http://{CH_ADDRESS}/file", *PROXY)
+        self.assertEqual(protected.wait(20), 0, protected.errors())
+        self.assertEqual(protected.sha256(), self.sha256)
+        self.assertEqual(self.mobile.status()["peers"][0]["state"], "established")
 
     def test_name_of_the_peer_is_resolved_behind_the_proxy(self):
         lab = self.stage(1 * MIB)

@@ -1,7 +1,10 @@
 """The laboratory itself: what it is used to prove must not come from a mistake in it."""
 import os
+import socket
+import struct
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import lab as lab_module
@@ -106,6 +109,54 @@ class LabTest(unittest.TestCase):
         self.assertNotIn(lab.name, run("ip", "netns"))
         self.assertFalse(os.path.exists(lab.directory))
         self.assertFalse(os.path.exists(os.path.join(lab_module.STATE, name)))
+
+
+def ip(protocol, source, destination, payload, identification=0, fragment=0):
+    return struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), identification, fragment, 64,
+                       protocol, 0, socket.inet_aton(source),
+                       socket.inet_aton(destination)) + payload
+
+
+def esp(spi, sequence):
+    return struct.pack(">II", spi, sequence) + bytes(100)
+
+
+class CaptureTest(unittest.TestCase):
+    """What the scenarios prove with a capture, on captures written by hand."""
+
+    def capture(self, *packets):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+            for packet in packets:
+                frame = bytes(12) + b"\x08\x00" + packet
+                file.write(struct.pack("<IIII", 1, 0, len(frame), len(frame)) + frame)
+            file.flush()
+            capture = Capture(file.name)
+        self.addCleanup(capture.close)
+        return capture
+
+    def test_later_fragment_is_of_the_kind_of_its_first(self):
+        more, behind = 0x2000, 8
+        for protocol, body, clear in ((50, esp(7, 9), False), (6, bytes(108), True)):
+            inner = ip(protocol, "10.0.0.1", "10.0.0.2", body)
+            capture = self.capture(ip(4, "10.1.0.1", "10.0.0.2", inner[:64], 5, more),
+                                   ip(4, "10.1.0.1", "10.0.0.2", inner[64:], 5, behind))
+            self.assertEqual(capture.clear_text_bytes({"10.1.0.1", "10.0.0.2"}),
+                             len(inner) + 40 if clear else 0)
+        # Of one whose first was not seen nobody can say that it was protected.
+        capture = self.capture(ip(4, "10.1.0.1", "10.0.0.2", bytes(64), 6, behind))
+        self.assertEqual(capture.clear_text_bytes({"10.1.0.1", "10.0.0.2"}), 84)
+
+    def test_numbers_that_do_not_rise_are_seen(self):
+        here, there = "10.1.0.1", "10.2.0.1"
+        tunnelled = ip(4, there, "10.0.0.2", ip(50, here, "10.0.0.2", esp(7, 4)))
+        capture = self.capture(ip(50, here, "10.0.0.2", esp(7, 1)),
+                               ip(50, here, "10.0.0.2", esp(7, 3)), tunnelled,
+                               ip(50, there, "10.0.0.2", esp(7, 4)),
+                               ip(50, there, "10.0.0.2", esp(7, 2)),
+                               ip(50, "10.0.0.2", there, esp(8, 1)))
+        self.assertEqual(capture.associations({here, there}), {7: (5, 2)})
+        self.assertEqual(capture.associations({"10.0.0.2"}), {8: (1, 0)})
 
 
 if __name__ == "__main__":
