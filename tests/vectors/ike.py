@@ -2,6 +2,7 @@
 """IKEv2 computed and taken apart without a line of Godwit.
 
   python3 tests/vectors/ike.py              writes ike_keys.txt beside itself (RFC 7296 sections 2.14, 2.17)
+  python3 tests/vectors/ike.py published    that its key derivation gives the vectors NIST published
   python3 tests/vectors/ike.py check FILE   verifies recorded handshakes, such as ike_handshake.txt
 
 Keys need the standard library only. To check a handshake takes X25519, Ed25519 and AES-GCM from the
@@ -57,7 +58,7 @@ def child_keys(digest, key_length, sk_d, ni, nr):
     return dict(zip(("child_i", "child_r"), cut(prf_plus(digest, sk_d, ni + nr, 2 * cipher), cipher, cipher)))
 
 
-def write_keys():
+def keys_text():
     lines = ["# Computed by ike.py: IKE SA and first Child SA with a combined-mode cipher (RFC 5282)."]
     for name, digest in (("sha256", hashlib.sha256), ("sha512", hashlib.sha512)):
         for cipher, key_length in CIPHERS.items():
@@ -68,7 +69,24 @@ def write_keys():
                           **child_keys(digest, key_length, keys["sk_d"], given["ni"], given["nr"]))
             lines.append("")
             lines += [f"{k} = {v.hex() if isinstance(v, bytes) else v}" for k, v in record.items()]
-    (HERE / "ike_keys.txt").write_text("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
+
+
+def check_published():
+    """What is computed above stands on these; and what is written down is what is computed."""
+    for record in read(HERE / "ike_keys_cavp.txt"):
+        digest = getattr(hashlib, record["prf"])
+        given = {key: bytes.fromhex(record[key]) for key in ("ni", "nr", "spi_i", "spi_r", "shared", "shared_new")}
+        nonces = given["ni"] + given["nr"]
+        assert prf(digest, nonces, given["shared"]).hex() == record["skeyseed"], record["name"]
+        published = bytes.fromhex(record["keys"])
+        seed = nonces + given["spi_i"] + given["spi_r"]
+        assert prf_plus(digest, bytes.fromhex(record["skeyseed"]), seed, len(published)) == published, record["name"]
+        sk_d = ike_keys(digest, 16, **{key: given[key] for key in ("ni", "nr", "spi_i", "spi_r", "shared")})["sk_d"]
+        assert published.startswith(sk_d), record["name"]
+        assert prf(digest, sk_d, given["shared_new"] + nonces).hex() == record["skeyseed_rekey"], record["name"]
+        print(f"{record['name']}: agrees")
+    assert (HERE / "ike_keys.txt").read_text() == keys_text(), "ike_keys.txt is not what ike.py writes"
 
 
 def payloads(first, data):
@@ -157,5 +175,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["check"]:
         for entry in read(sys.argv[2]):
             check(entry)
+    elif sys.argv[1:2] == ["published"]:
+        check_published()
     else:
-        write_keys()
+        (HERE / "ike_keys.txt").write_text(keys_text())
