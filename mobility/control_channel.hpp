@@ -33,7 +33,14 @@ class ControlChannel {
   struct NoticeNotSent {
     NoticeId id;
   };
-  using Output = std::variant<SendDatagram, NoticeReceived, NoticeAnswered, NoticeNotSent>;
+  // Authentic, but not what its type says: the peer is told nothing, its owner is.
+  struct NoticeGarbled {
+    PeerId peer;
+    NoticeType type;
+    Error reason;
+  };
+  using Output =
+      std::variant<SendDatagram, NoticeReceived, NoticeAnswered, NoticeNotSent, NoticeGarbled>;
 
   virtual ~ControlChannel() = default;
 

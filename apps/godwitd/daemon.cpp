@@ -77,7 +77,7 @@ Outcome<Done> Daemon::open_ways_in() {
   }
   control_.emplace(
       io_,
-      ControlSubject{node.events(), [this] { return runner_.node().status(runner_.now()); },
+      ControlSubject{node.events(), [this] { return runner_.status(); },
                      [&node](PeerId peer) { return node.peer_name(peer); },
                      "godwitd " + std::string{version()}},
       log_);
@@ -121,7 +121,7 @@ void Daemon::take_down() {
 void Daemon::explain_reload() {
   log_(
       "SIGHUP: this version takes no changes while it runs, so that connections stay; "
-      "'systemctl restart godwitd' does");
+      "starting godwitd again does");
   const auto config = load_config(config_file_);
   log_("SIGHUP: " + (config ? config_file_ + " has no errors" : config.problem()));
 }

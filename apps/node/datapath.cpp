@@ -108,6 +108,10 @@ void Datapath::protect(PeerId peer, EspSuite suite, Packet packet, const IpDatag
   if (SaPair* sa = tables_.sas.newest_of(peer)) {
     return seal_and_emit(*sa, std::move(packet), datagram, now);
   }
+  // A reset of a connection that ended with its session must not begin the next one.
+  const bool belongs = datagram.protocol != IpProtocol::Tcp ||
+                       tables_.stack.connections().contains(datagram.outbound_flow());
+  if (!belongs) return drop(DropReason::SessionOver);
   outputs_.push(SaWanted{peer, datagram.source, datagram.destination, suite});
   if (!waiting_.admit(peer, std::move(packet), now)) drop(DropReason::WaitingFull);
 }

@@ -114,6 +114,8 @@ class Datapath {
   std::optional<Deadline> next_deadline() const;
 
   const DropCounters& drops() const { return drops_; }
+  // What others refused, of what came by this way.
+  void count(DropReason reason) { drops_.count(reason); }
   std::uint64_t packets_received() const { return received_; }
   std::uint64_t packets_sent() const { return sent_; }
 

@@ -22,6 +22,7 @@ enum class DropReason : std::uint8_t {
   ClearText,          // came in clear although policy wants it protected
   NoPeer,             // policy says protect, but no peer lives at that address
   NoPath,             // the local address is gone and nothing took its place yet
+  SessionOver,        // the last words of a connection whose session is over already
   WaitingFull,        // too many packets wait for the first SA of a peer
   WaitingExpired,     // the SA they waited for did not come
   SequenceExhausted,  // the SA has used up its numbers
@@ -30,9 +31,11 @@ enum class DropReason : std::uint8_t {
   UdpMalformed,       // on UDP port 4500: neither a keepalive, IKE nor ESP
   NatKeepalive,       // it has done its work in the NAT
   IkeMalformed,
+  NoticeMalformed,  // authentic, but not what its type says
+  NoticeRefused,    // a peer announced a move that is not to be followed
 };
 inline constexpr std::size_t drop_reason_count =
-    static_cast<std::size_t>(DropReason::IkeMalformed) + 1;
+    static_cast<std::size_t>(DropReason::NoticeRefused) + 1;
 
 constexpr std::string_view to_string(DropReason reason) {
   switch (reason) {
@@ -50,6 +53,7 @@ constexpr std::string_view to_string(DropReason reason) {
     case DropReason::ClearText: return "clear_text";
     case DropReason::NoPeer: return "no_peer";
     case DropReason::NoPath: return "no_path";
+    case DropReason::SessionOver: return "session_over";
     case DropReason::WaitingFull: return "waiting_full";
     case DropReason::WaitingExpired: return "waiting_expired";
     case DropReason::SequenceExhausted: return "sequence_exhausted";
@@ -58,6 +62,8 @@ constexpr std::string_view to_string(DropReason reason) {
     case DropReason::UdpMalformed: return "udp_malformed";
     case DropReason::NatKeepalive: return "nat_keepalive";
     case DropReason::IkeMalformed: return "ike_malformed";
+    case DropReason::NoticeMalformed: return "notice_malformed";
+    case DropReason::NoticeRefused: return "notice_refused";
   }
   return "unknown";
 }

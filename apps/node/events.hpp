@@ -63,6 +63,16 @@ struct PeerObserved {  // an authentic packet came from where the peer is not kn
   PeerId peer;
   Path path;
 };
+struct NoticeRefusedEvent {  // an authentic notice of the peer was not followed
+  PeerId peer;
+  std::string notice;
+  std::string reason;
+};
+struct StrangerRefusedEvent {  // somebody who is not on our list, or has not the key that is there
+  std::string name;            // its word
+  IpAddress address;
+  std::string reason;
+};
 struct PeerLostEvent {
   PeerId peer;
   std::string reason;
@@ -95,9 +105,9 @@ struct ConnectionClosedEvent {
 using EventDetail =
     std::variant<AddressAppeared, AddressDeprecatedEvent, AddressGone, PeerConnecting,
                  PeerConnected, PeerFailed, MoveAnnounced, PeerMigrated, FirstByteAfterMove,
-                 PathProvenEvent, PathDownEvent, PeerObserved, PeerLostEvent, ProblemReported,
-                 PeerFoundByName, PeerNotFoundByName, NamePublished, ConnectionOpened,
-                 ConnectionClosedEvent>;
+                 PathProvenEvent, PathDownEvent, PeerObserved, NoticeRefusedEvent,
+                 StrangerRefusedEvent, PeerLostEvent, ProblemReported, PeerFoundByName,
+                 PeerNotFoundByName, NamePublished, ConnectionOpened, ConnectionClosedEvent>;
 
 struct Event {
   Instant at;

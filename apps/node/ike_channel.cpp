@@ -22,22 +22,24 @@ ike::Notify to_notify(const Notice& notice) {
   return ike::Notify{notify_type_of(type_of(notice)), write_notice(notice)};
 }
 
-// The first notify of ours among those of a message; nothing if there is none, or it is garbled.
-std::optional<Notice> find_notice(const std::vector<ike::Notify>& notifies) {
+}  // namespace
+
+// The first notify of ours among those of a message; nothing if there is none that makes sense.
+std::optional<Notice> IkeChannel::find_notice(PeerId peer,
+                                              const std::vector<ike::Notify>& notifies) {
   for (const ike::Notify& notify : notifies) {
     for (const NoticeType type : notice_types) {
       if (notify.type != notify_type_of(type)) continue;
       auto notice = parse_notice(type, notify.body);
       if (notice) return std::move(*notice);
+      outputs_.push(NoticeGarbled{peer, type, notice.error()});
     }
   }
   return std::nullopt;
 }
 
-}  // namespace
-
 bool IkeChannel::handle(const ike::RequestReceived& request, Instant now) {
-  auto notice = find_notice(request.notifies);
+  auto notice = find_notice(request.peer, request.notifies);
   if (!notice) {
     ike_.answer(request.peer, request.request, {}, now);
     return false;
@@ -51,7 +53,8 @@ void IkeChannel::handle(const ike::ResponseReceived& response) {
   const auto known = notices_.extract(response.exchange);
   if (!known) return;
   exchanges_.erase(known.mapped());
-  outputs_.push(NoticeAnswered{known.mapped(), find_notice(response.notifies)});
+  auto answer = find_notice(response.peer, response.notifies);
+  outputs_.push(NoticeAnswered{known.mapped(), std::move(answer)});
 }
 
 void IkeChannel::handle(const ike::RequestFailed& failed) {

@@ -32,6 +32,7 @@ class IkeChannel final : public ControlChannel {
   void handle_timeout(Instant) override {}
 
  private:
+  std::optional<Notice> find_notice(PeerId peer, const std::vector<ike::Notify>& notifies);
   std::optional<Path> path_for(PeerId peer, const MobilityService::Way& way) const;
 
   ike::IkeEndpoint& ike_;

@@ -90,6 +90,16 @@ class EventFields {
     out_["at"] = to_string(event.path.remote);
     out_["encapsulation"] = std::string{to_string(event.path.encapsulation)};
   }
+  void operator()(const NoticeRefusedEvent& event) {
+    peer("notice_refused", event.peer);
+    out_["notice"] = event.notice;
+    out_["reason"] = event.reason;
+  }
+  void operator()(const StrangerRefusedEvent& event) {
+    name("stranger_refused")["name"] = event.name;
+    out_["remote"] = to_string(event.address);
+    out_["reason"] = event.reason;
+  }
   void operator()(const PeerLostEvent& event) {
     peer("peer_lost", event.peer);
     out_["reason"] = event.reason;

@@ -333,6 +333,14 @@ void Node::carry_out(const MobilityService::SendNotice& send, Instant now) {
 }
 
 void Node::carry_out(const MobilityService::Answer& answer, Instant now) {
+  const auto* completed =
+      answer.notice ? std::get_if<MigrationCompleted>(&*answer.notice) : nullptr;
+  if (completed != nullptr && completed->outcome == MoveOutcome::Refused) {
+    tell_refused(DropReason::NoticeRefused, answer.peer, NoticeType::AddressChange,
+                 "announced from " + to_string(completed->seen.address) +
+                     ", which is no address a peer can move to, or not the one it announced",
+                 now);
+  }
   channel_.answer(answer, now);
   settle_channel(now);  // it leaves before the filters change (S8, S9)
 }
@@ -464,6 +472,17 @@ void Node::carry_out(const ControlChannel::NoticeNotSent& not_sent, Instant now)
   settle_mobility(now);
 }
 
+void Node::carry_out(const ControlChannel::NoticeGarbled& garbled, Instant now) {
+  tell_refused(DropReason::NoticeMalformed, garbled.peer, garbled.type, garbled.reason.what, now);
+}
+
+void Node::tell_refused(DropReason counted, PeerId peer, NoticeType notice, std::string_view reason,
+                        Instant now) {
+  datapath_.count(counted);
+  if (!refusals_told_.admits(now)) return;
+  publish(NoticeRefusedEvent{peer, std::string{to_string(notice)}, std::string{reason}}, now);
+}
+
 // --- IKE --------------------------------------------------------------------------------------
 
 void Node::settle_ike(Instant now) {
@@ -548,6 +567,13 @@ void Node::carry_out(ike::PeerSeenElsewhere& seen, Instant now) {
     return apply({seen.peer, change, OldPath::Gone}, now);
   }
   follow_path(seen.peer, now);
+}
+
+void Node::carry_out(ike::StrangerRefused& stranger, Instant now) {
+  if (!strangers_told_.admits(now)) return;
+  publish(StrangerRefusedEvent{std::move(stranger.name), stranger.path.remote.address,
+                               std::string{stranger.reason.what}},
+          now);
 }
 
 void Node::carry_out(ike::SessionClosed& closed, Instant now) {

@@ -14,6 +14,7 @@
 
 #include "apps/node/config.hpp"
 #include "apps/node/datapath.hpp"
+#include "apps/node/event_limit.hpp"
 #include "apps/node/events.hpp"
 #include "apps/node/ike_channel.hpp"
 #include "apps/node/name_service.hpp"
@@ -162,6 +163,7 @@ class Node {
   void carry_out(const ControlChannel::NoticeReceived& received, Instant now);
   void carry_out(const ControlChannel::NoticeAnswered& answered, Instant now);
   void carry_out(const ControlChannel::NoticeNotSent& not_sent, Instant now);
+  void carry_out(const ControlChannel::NoticeGarbled& garbled, Instant now);
 
   // In node_names.cpp.
   void settle_names(Instant now);
@@ -181,6 +183,7 @@ class Node {
   void carry_out(ike::ResponseReceived& response, Instant now);
   void carry_out(ike::RequestFailed& failed, Instant now);
   void carry_out(ike::PeerSeenElsewhere& seen, Instant now);
+  void carry_out(ike::StrangerRefused& stranger, Instant now);
   void carry_out(ike::SessionClosed& closed, Instant now);
   // Everybody who has to know learns where the peer's session is, and what it is sent in.
   void follow_path(PeerId peer, Instant now);
@@ -199,6 +202,8 @@ class Node {
   // Where a connection to there starts, if policy lets it.
   Result<IpAddress> local_for(IpProtocol protocol, const Endpoint& remote) const;
   void publish(EventDetail detail, Instant now);
+  void tell_refused(DropReason counted, PeerId peer, NoticeType notice, std::string_view reason,
+                    Instant now);
 
   Config config_;
   Instant started_;
@@ -218,6 +223,8 @@ class Node {
   MobilityService mobility_;
   NameService names_;
   Datapath datapath_;
+  EventLimit strangers_told_;
+  EventLimit refusals_told_;
   std::vector<PeerId> looked_for_;  // by find_by_name(), until settle()
   std::function<void()> wake_;
 };

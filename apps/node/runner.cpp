@@ -89,6 +89,17 @@ void Runner::stop() {
 
 const LinkCounters& Runner::link_counters() const { return link_->counters(); }
 
+NodeStatus Runner::status() const {
+  NodeStatus status = node_->status(clock_.now());
+  const LinkCounters& link = link_->counters();
+  for (const auto& [reason, count] : {std::pair{"link_queue_full", link.dropped_queue_full},
+                                      std::pair{"link_refused", link.dropped_refused},
+                                      std::pair{"link_oversize", link.dropped_oversize}}) {
+    if (count > 0) status.drops[reason] = count;
+  }
+  return status;
+}
+
 std::vector<std::string> Runner::warnings() const {
   return routing_ ? routing_->warnings() : std::vector<std::string>{};
 }

@@ -48,6 +48,8 @@ class Runner {
   const Node& node() const { return *node_; }
   Instant now() const { return clock_.now(); }
   const LinkCounters& link_counters() const;
+  // The node's, and what the link dropped.
+  NodeStatus status() const;
   // What start() went on without, one line each.
   std::vector<std::string> warnings() const;
 

@@ -108,6 +108,10 @@ void IkeEndpoint::State::on(SessionEntry&, ResponseReceived& output, Instant) {
 void IkeEndpoint::State::on(SessionEntry&, RequestFailed& output, Instant) { outputs.push(output); }
 
 // Of the session in use alone: a path of a session on its way out is not the peer's.
+void IkeEndpoint::State::on(SessionEntry&, StrangerRefused& output, Instant) {
+  outputs.push(std::move(output));
+}
+
 void IkeEndpoint::State::on(SessionEntry& entry, PeerSeenElsewhere& output, Instant) {
   if (peers[output.peer].used == &entry) outputs.push(std::move(output));
 }

@@ -70,6 +70,7 @@ struct IkeEndpoint::State {
   void on(SessionEntry& entry, RequestFailed& output, Instant now);
   void on(SessionEntry& entry, IkeSession::RequestOrphaned& output, Instant now);
   void on(SessionEntry& entry, PeerSeenElsewhere& output, Instant now);
+  void on(SessionEntry& entry, StrangerRefused& output, Instant now);
   void on(SessionEntry& entry, IkeSession::Ended& output, Instant now);
 
   bool began_at_the_same_time(const SessionEntry& a, const SessionEntry& b) const;

@@ -277,11 +277,13 @@ void IkeSession::handle_auth_request(std::uint32_t message_id,
     count(request.error());
     return refuse_as_malformed(message_id, ExchangeType::IkeAuth);
   }
+  const auto name = request->own_id ? request->own_id->name() : std::nullopt;
   const auto refuse = [&](IkeDrop drop, std::string_view what) {
     count(drop);
-    refuse_auth(message_id, NotifyType::AuthenticationFailed, {Errc::AuthFailed, what});
+    const Error reason{Errc::AuthFailed, what};
+    outputs_.push(StrangerRefused{path, std::string{name.value_or("")}, reason});
+    refuse_auth(message_id, NotifyType::AuthenticationFailed, reason);
   };
-  const auto name = request->own_id ? request->own_id->name() : std::nullopt;
   const IkePeer* peer = name ? context_.peers.find_name(*name) : nullptr;
   if (!peer) return refuse(IkeDrop::UnknownPeer, "the initiator is not on our list");
   if (request->wanted_id &&

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -105,6 +106,14 @@ struct RequestFailed {
   Error reason;
 };
 
+// Somebody wanted a session and got none: it is not on our list, or its proof was not made with the
+// key that is. `name` is its word, unproven, as it wrote it; empty: it gave none.
+struct StrangerRefused {
+  Path path;
+  std::string name;
+  Error reason;
+};
+
 // The last session with this peer is over, or could not be set up. Every ChildSaClosed and
 // RequestFailed that belongs to it came before.
 struct SessionClosed {
@@ -112,9 +121,9 @@ struct SessionClosed {
   Error reason;
 };
 
-using IkeOutput =
-    std::variant<SendDatagram, PeerAuthenticated, ChildSaReady, ChildSaClosed, RequestReceived,
-                 ResponseReceived, RequestFailed, PeerSeenElsewhere, SessionClosed>;
+using IkeOutput = std::variant<SendDatagram, PeerAuthenticated, ChildSaReady, ChildSaClosed,
+                               RequestReceived, ResponseReceived, RequestFailed, PeerSeenElsewhere,
+                               StrangerRefused, SessionClosed>;
 
 // Why a datagram, or a part of what it asked for, was dropped.
 enum class IkeDrop : std::uint8_t {

@@ -67,7 +67,7 @@ class IkeSession {
   };
   using Output =
       std::variant<SendDatagram, Established, Confirmed, RequestArrived, ResponseReceived,
-                   RequestFailed, RequestOrphaned, PeerSeenElsewhere, Ended>;
+                   RequestFailed, RequestOrphaned, PeerSeenElsewhere, StrangerRefused, Ended>;
 
   // We begin. `inbound`: the Child SA's SPI that the peer will send to.
   static std::unique_ptr<IkeSession> initiate(SessionContext& context, const IkePeer& peer,

@@ -192,6 +192,50 @@ class StartTest(unittest.TestCase):
         self.assertEqual(failures[0]["peer"], "ch")
         self.assertRegex(failures[0]["reason"].lower(), "auth|key|signature")
         self.assertEqual(mobile.status()["peers"][0]["spi_in"], None)
+        # One connect, one handshake: what the failed connection still says begins no other.
+        time.sleep(1.0)
+        self.assertEqual([event["event"] for event in watcher.events].count("peer_connecting"), 1,
+                         watcher.events)
+
+    def refused_at(self, correspondent):
+        """One attempt of the mobile host; what the correspondent tells of it, and counts."""
+        watcher = correspondent.watch()
+        with proxy_socket(self.lab) as stream:
+            stream.settimeout(60)
+            with self.assertRaises(Refused):
+                connect(stream, CH_ADDRESS, 80)
+        deadline = time.monotonic() + 10
+        told = []
+        while not told and time.monotonic() < deadline:
+            told = [event for event in watcher.events if event["event"] == "stranger_refused"]
+            time.sleep(0.05)
+        self.assertTrue(told, watcher.events)
+        self.assertEqual(told[0]["remote"], self.lab.address("A", 2))
+        return told[0], correspondent.status()["drops"]
+
+    # The likeliest mistake: `godwit peer add` was forgotten on one side. That side says who came.
+    def test_unknown_peer_is_named_where_it_is_unknown(self):
+        mobile, correspondent = configure_pair(self.lab)
+        mobile.configure(name="nobody", socks={"listen": SOCKS}, peers=[
+            {"name": "ch", "addresses": [CH_ADDRESS],
+             "key": correspondent.godwit("key").strip()}])
+        correspondent.start()
+        mobile.start()
+        told, drops = self.refused_at(correspondent)
+        self.assertEqual(told["name"], "nobody")
+        self.assertIn("not on our list", told["reason"])
+        self.assertGreaterEqual(drops["ike_unknown_peer"], 1)
+
+    def test_key_that_does_not_fit_is_told_where_it_was_pinned(self):
+        mobile, correspondent = configure_pair(self.lab)
+        stranger = Host(self.lab, self.lab.ch, "stranger")
+        correspondent.configure(peers=[{"name": "mh", "key": stranger.init()}])
+        correspondent.start()
+        mobile.start()
+        told, drops = self.refused_at(correspondent)
+        self.assertEqual(told["name"], "mh")
+        self.assertIn("key", told["reason"])
+        self.assertGreaterEqual(drops["ike_wrong_key"], 1)
 
     def test_port_in_use_is_named(self):
         mobile, _ = configure_pair(self.lab)

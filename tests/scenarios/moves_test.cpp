@@ -45,6 +45,18 @@ TEST_P(Moves, AConnectionIsSetUpOnDemandAndCarriesBytesBothWays) {
   world.expect_converged();
 }
 
+// A peer that cannot be reached is asked once for each connect: what the failed one still sends
+// (the reset of its connection) begins no second handshake.
+TEST_P(Moves, AFailedSessionIsNotTriedAgainByItself) {
+  World world{{}, 1, over(GetParam())};
+  world.ch().set_addresses({});
+  world.connect(1, 1);
+  world.network().run_for(180s);
+  EXPECT_EQ(count_events<PeerConnecting>(world.mh()), 1u);
+  EXPECT_EQ(count_events<PeerFailed>(world.mh()), 1u);
+  EXPECT_EQ(world.mh().node().connections().size(), 0u);
+}
+
 // S3, S4, S6 to S13: the old address is gone before the new one is there.
 TEST_P(Moves, BreakBeforeMakeKeepsTheConnection) {
   World world{WireSettings{.one_way = 10ms, .bits_per_second = 50'000'000}, 1, over(GetParam())};

@@ -104,6 +104,7 @@ class IkeHost {
   std::vector<RequestFailed> failed;
   std::vector<SessionClosed> closed;
   std::vector<PeerSeenElsewhere> seen_elsewhere;
+  std::vector<StrangerRefused> refused;
   // What a request is answered with; none: the owner stays silent.
   std::function<std::optional<std::vector<Notify>>(const RequestReceived&)> reply =
       [](const RequestReceived& request) {
@@ -140,6 +141,7 @@ class IkeHost {
     failed.push_back(it);
   }
   void on(PeerSeenElsewhere& it, Instant) { seen_elsewhere.push_back(it); }
+  void on(StrangerRefused& it, Instant) { refused.push_back(it); }
   void on(SessionClosed& it, Instant) {
     log.push_back("closed");
     closed.push_back(it);
