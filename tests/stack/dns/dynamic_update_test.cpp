@@ -1,5 +1,7 @@
 #include "stack/dns/dynamic_update.hpp"
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -180,7 +182,10 @@ TEST_F(DynamicUpdateTest, AReverseZoneThatIsNotOursIsReportedOnce) {
   EXPECT_EQ(failures[0].reason, UpdateFailure::NotOurZone);
   EXPECT_THAT(queries, SizeIs(7));  // retried all the same
   addresses({"192.0.2.8"});
-  EXPECT_EQ(question_of(queries[queries.size() - 2].bytes), question("example.org", 6));
+  const bool forward_goes_on = std::any_of(
+      queries.begin() + 7, queries.end(),
+      [&](const auto& query) { return question_of(query.bytes) == question("example.org", 6); });
+  EXPECT_TRUE(forward_goes_on);
 }
 
 TEST_F(DynamicUpdateTest, AnAddressOfNoReverseZoneIsReportedOnce) {
