@@ -1,5 +1,7 @@
 // A UDP socket of the stack with Asio's completion tokens: one receiver may wait at a time, and a
-// wait that is cancelled ends with operation_aborted and loses nothing. Sending never waits.
+// wait that is cancelled ends with operation_aborted and loses nothing. Sending never waits. Like
+// all of a node it belongs to one thread: a handler with an executor of its own (use_future has the
+// system's) must be bound to the node's.
 #pragma once
 
 #include <memory>

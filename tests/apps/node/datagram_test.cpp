@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <asio/bind_cancellation_slot.hpp>
+#include <asio/bind_executor.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
@@ -80,7 +81,8 @@ TEST_F(UdpStreamTest, TakesCallbacksAndFutures) {
   ASSERT_TRUE(run_until([&] { return by_callback.has_value(); }));
   EXPECT_EQ(by_callback->size, ping.size());
 
-  auto future = server_.async_receive_from(second, asio::use_future);
+  auto future =
+      server_.async_receive_from(second, asio::bind_executor(io_.get_executor(), asio::use_future));
   EXPECT_FALSE(client_.send(ping));
   ASSERT_TRUE(run_until([&] { return future.wait_for(0s) == std::future_status::ready; }));
   EXPECT_EQ(future.get().from.address, hosts_.a_address);
