@@ -54,7 +54,7 @@ class NatTest(unittest.TestCase):
         return capture
 
     def assert_nothing_native(self, capture, hosts):
-        self.assertEqual(capture.clear_text_bytes(hosts), 0)
+        self.assertEqual(capture.clear_text_bytes(hosts), 0, capture.by_kind())
         kinds = {packet.kind for packet in capture.packets
                  if packet.source in hosts and packet.destination in hosts}
         self.assertIn("esp in udp", kinds)

@@ -3,6 +3,7 @@
 #include "stack/wire/big_endian.hpp"
 #include "stack/wire/ip_datagram.hpp"
 #include "stack/wire/udp.hpp"
+#include "tests/sim/plain_channel.hpp"
 
 namespace godwit::sim {
 namespace {
@@ -41,7 +42,8 @@ PacketKind kind_of(Bytes packet, const IpDatagram& datagram) {
     return kind_in_udp(
         packet.first(datagram.total_length).subspan(datagram.header_length + UdpHeader::length));
   }
-  return uses_port(datagram, ike_port) ? PacketKind::Ike : PacketKind::Clear;
+  const bool control = uses_port(datagram, ike_port) || uses_port(datagram, PlainChannel::udp_port);
+  return control ? PacketKind::Ike : PacketKind::Clear;
 }
 
 }  // namespace

@@ -88,6 +88,14 @@ std::vector<Action> host_setup_actions() {
        [](const Act& act) {
          act.stage.plan(act.who).mobility.grace = act.arguments.get<Duration>(0);
        }},
+      {rule("announces directly"),
+       [](const Act& act) { act.stage.plan(act.who).mobility.control_way = ControlWay::Direct; }},
+      {rule("announces in tunnels only"),
+       [](const Act& act) {
+         act.stage.plan(act.who).mobility.control_way = ControlWay::Tunnelled;
+       }},
+      {rule("announces over the plain channel"),
+       [](const Act& act) { act.stage.plan(act.who).plain_channel = true; }},
       {rule("retry ceiling <duration>"),
        [](const Act& act) {
          act.stage.plan(act.who).mobility.retry_ceiling = act.arguments.get<Duration>(0);

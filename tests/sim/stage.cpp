@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "stack/wire/ip_datagram.hpp"
+#include "tests/sim/plain_channel.hpp"
 
 namespace godwit::sim {
 
@@ -75,8 +76,13 @@ void Stage::start() {
   }
   std::uint64_t number = seed_ * 64;
   for (auto& [name, key] : keys) {
+    ++number;
+    std::unique_ptr<ControlChannel> channel;
+    if (plans_.at(name).plain_channel) {
+      channel = std::make_unique<PlainChannel>(static_cast<std::uint8_t>(number));
+    }
     hosts_.emplace(name, std::make_unique<SimHost>(network_, config_of(name, public_keys),
-                                                   std::move(key), ++number));
+                                                   std::move(key), number, std::move(channel)));
   }
   for (const auto& [name, plan] : plans_) host(name).set_addresses(plan.addresses);
 }

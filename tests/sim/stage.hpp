@@ -20,6 +20,7 @@ struct HostPlan {
   bool expected = false;           // the others' configuration names its addresses
   std::vector<PolicyRule> policy;  // none: everything is protected
   MobilityConfig mobility;
+  bool plain_channel = false;  // in IKE's place (S24); between two hosts
 };
 
 class Stage {
