@@ -625,7 +625,8 @@ void Node::settle_stack(Instant now) {
   while (const auto progress = stack_.connections().poll_progress()) {
     const MoveRecord* record =
         mobility_.handle_first_byte(progress->peer, progress->direction, now);
-    if (record != nullptr && record->first_byte() == now) {
+    const bool is_first = record != nullptr && !(record->first_byte_in && record->first_byte_out);
+    if (is_first) {
       publish(FirstByteAfterMove{progress->peer, now - record->detected}, now);
     }
   }

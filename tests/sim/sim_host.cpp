@@ -93,6 +93,7 @@ void SimHost::suspend(Duration time) {
   suspended_until_ = std::max(suspended_until_, network_.now() + time);
   network_.at(suspended_until_, [this] {
     if (is_suspended()) return;  // suspended again, for longer
+    node_->handle_resume(now());
     tell_network();
     handle_timeout();
   });
@@ -100,6 +101,7 @@ void SimHost::suspend(Duration time) {
 
 void SimHost::jump_clock(Duration ahead) {
   clock_ahead_ += ahead;
+  if (!is_suspended()) node_->handle_resume(now());
   handle_timeout();
 }
 
