@@ -1,9 +1,9 @@
 // What carries notices to a peer and back: authenticated, a request and its answer, each carried
 // out once (S24). IKE is one (apps/node/ike_channel.hpp); whatever keeps these promises will do:
-//
 // - What comes out of poll() as received or answered was sent by that peer, is fresh, and whole.
 // - The answer goes back by the very way its request came, tunnel included, and so does the same
-//   answer to every repetition of the request; the service hears of it once.
+//   answer to every repetition of the request; the service hears of it once. A repetition from
+//   another address (outermost) is answered emptily: an answer proves where its receiver is (B5).
 // - A repetition is the same exchange. It knows no address: keys and counters are the peer's.
 #pragma once
 

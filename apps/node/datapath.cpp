@@ -30,6 +30,12 @@ Bytes udp_payload_of(Bytes packet, const IpDatagram& datagram) {
   return packet.subspan(datagram.header_length, length).subspan(UdpHeader::length);
 }
 
+// RFC 1122 section 3.2.1.3: no host sends from anything else, and an answer to it would reach what
+// the sender cannot: everybody at once, or a service on this very host (attack 10).
+bool can_be_a_source(const IpAddress& address) {
+  return address.is_unicast() && !address.is_loopback();
+}
+
 DropReason reason_of(const Error& opening) {
   switch (opening.code) {
     case Errc::Replayed: return DropReason::EspReplayed;
@@ -306,7 +312,7 @@ bool Datapath::is_for_us(const IpDatagram& datagram, Instant now) const {
 void Datapath::inbound(Packet packet, Instant now) {
   ++received_;
   const auto datagram = IpDatagram::parse(packet.bytes());
-  if (!datagram) return drop(DropReason::Malformed);
+  if (!datagram || !can_be_a_source(datagram->source)) return drop(DropReason::Malformed);
   if (!is_for_us(*datagram, now)) return drop(DropReason::NotOurs);
   packet.drop_back(packet.size() - datagram->total_length);
   if (datagram->fragment) return inbound_fragment(std::move(packet), *datagram, now);
@@ -328,7 +334,9 @@ void Datapath::inbound_tunnelled(Packet packet, Instant now) {
   if (!unwrapped) return drop(DropReason::TunnelRefused);
   Packet& inner = unwrapped->inner;
   const auto datagram = IpDatagram::parse(inner.bytes());
-  if (!datagram || datagram->fragment) return drop(DropReason::TunnelRefused);
+  if (!datagram || datagram->fragment || !can_be_a_source(datagram->source)) {
+    return drop(DropReason::TunnelRefused);
+  }
   if (!is_for_us(*datagram, now)) return drop(DropReason::NotOurs);
   const Bytes payload = Bytes{inner.bytes()}.subspan(datagram->header_length);
   bool expected = false;

@@ -595,12 +595,15 @@ void Node::tell_round_trip(PeerId peer) {
 }
 
 void Node::end_peer(PeerId id, Instant now) {
-  peer_of(id).connecting.reset();
   peer_of(id).can_move = false;
   datapath_.drop_waiting(id);
   stack_.connections().abort(id);
   settle_stack(now);  // the resets leave while there is an SA to protect them
   settle_datapath(now);
+  // After a failed attempt there is none, and a reset is no reason for the next one, to a place
+  // that has just proven wrong (attack 18).
+  peer_of(id).connecting.reset();
+  datapath_.drop_waiting(id);
   filters_.remove_all(id);
   datapath_.forget(id);
   channel_.forget(id);

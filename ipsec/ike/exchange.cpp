@@ -108,6 +108,14 @@ Bytes AnswerWindow::response(std::uint32_t message_id) const {
   return *found->second.response;
 }
 
+bool AnswerWindow::came_from_there(std::uint32_t message_id, const Path& path) const {
+  const auto outermost = [](const Path& of) {
+    return of.outer ? of.outer->remote : of.remote.address;
+  };
+  const auto found = entries_.find(message_id);
+  return found != entries_.end() && outermost(found->second.pending.path) == outermost(path);
+}
+
 void RoundTripEstimator::handle_sample(Duration sample) {
   if (!estimate_) {
     estimate_ = RoundTrip{sample, sample / 2};

@@ -96,6 +96,8 @@ class AnswerWindow {
   std::optional<Pending> pending(std::uint32_t message_id) const;
   void answered(std::uint32_t message_id, ByteString response);
   Bytes response(std::uint32_t message_id) const;
+  // Did the request come first from the address that this path leads to, outermost?
+  bool came_from_there(std::uint32_t message_id, const Path& path) const;
 
  private:
   struct Entry {

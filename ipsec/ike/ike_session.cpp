@@ -94,9 +94,7 @@ void IkeSession::handle_request(const IkeHeader& header,
     case AnswerWindow::Verdict::Waiting:
       answers_.came_again(id, path);
       return count(IkeDrop::Duplicate);
-    case AnswerWindow::Verdict::Answered:
-      count(IkeDrop::Duplicate);
-      return send(path, to_byte_string(answers_.response(id)));
+    case AnswerWindow::Verdict::Answered: return answer_again(header, path);
     case AnswerWindow::Verdict::New: break;
   }
   if (!expects(header.exchange, id)) return count(IkeDrop::UnexpectedExchange);
@@ -126,6 +124,18 @@ void IkeSession::handle_request(const IkeHeader& header,
   } else {
     handle_informational(id, *payloads, path, now);
   }
+}
+
+// What the answer to a notify says may be meant for the place alone where the request came from, as
+// a return-routability check is (RFC 4555 section 3.7). Who repeats the request from elsewhere has
+// moved on, or has never been there: it learns that it was answered, and nothing else.
+void IkeSession::answer_again(const IkeHeader& request, const Path& path) {
+  count(IkeDrop::Duplicate);
+  const std::uint32_t id = request.message_id;
+  if (request.exchange == ExchangeType::Informational && !answers_.came_from_there(id, path)) {
+    return send(path, sealing_->seal(header(request.exchange, MessageKind::Response, id), {}));
+  }
+  send(path, to_byte_string(answers_.response(id)));
 }
 
 // RFC 7296 section 2.23 has a host follow the newest authentic message of a peer behind a NAT, but

@@ -173,6 +173,7 @@ class IkeSession {
                 Instant now);
   void transmit_again(SentRequest& request, Instant now,
                       const std::optional<Path>& via = std::nullopt);
+  void answer_again(const IkeHeader& request, const Path& path);
   void repeat_forgotten(Instant now);
   std::optional<Instant> blocked_until() const;
   void send_waiting(Instant now);

@@ -20,6 +20,10 @@ ByteString mac_of(Bytes message) {
   return to_byte_string(mac.bytes());
 }
 
+const IpAddress& outermost(const Path& path) {
+  return path.outer ? path.outer->remote : path.remote.address;
+}
+
 }  // namespace
 
 // name 8, kind 8, number 32, notice type 8, body, HMAC of all that 256
@@ -68,6 +72,7 @@ void PlainChannel::send(const MobilityService::SendNotice& send, Instant now) {
 void PlainChannel::answer(const MobilityService::Answer& answer, Instant) {
   Received& request = received_.at(answer.request);
   request.answer = seal(Kind::Response, answer.request, answer.notice);
+  request.asked_from = outermost(*request.waiting);
   outputs_.push(SendDatagram{*request.waiting, request.answer});
   request.waiting.reset();
 }
@@ -111,7 +116,9 @@ void PlainChannel::handle_datagram(const Path& path, Bytes datagram, Instant) {
   const auto [request, is_new] = received_.try_emplace(number);
   if (!is_new) {
     if (!request->second.answer.empty()) {
-      outputs_.push(SendDatagram{path, request->second.answer});
+      const bool moved_on = request->second.asked_from != outermost(path);
+      outputs_.push(SendDatagram{
+          path, moved_on ? seal(Kind::Response, number, std::nullopt) : request->second.answer});
     }
     return;
   }

@@ -41,6 +41,7 @@ class PlainChannel final : public ControlChannel {
   };
   struct Received {
     std::optional<Path> waiting;  // for answer()
+    std::optional<IpAddress> asked_from{};
     ByteString answer;
   };
   ByteString seal(Kind kind, std::uint32_t number, const std::optional<Notice>& notice) const;
