@@ -121,7 +121,7 @@ TEST(Attack14, AMoveDuringAMove) {
 // would be one. The one that was there stays, whole; the one that came ends with an error.
 TEST(Attack14, TwoConnectionsNeverBecomeOneFourTuple) {
   AttackStage stage;
-  auto& hers = stage.transfer(stage.alice(), mib, 4 * mib);
+  auto& hers = stage.transfer(stage.alice(), mib, 16 * mib);
   stage.run_for(300ms);
   const std::uint16_t port = hers.client->socket().local().port;
   std::unique_ptr<TcpSocket> his;

@@ -174,4 +174,4 @@ def _udp_kind(body):
         if payload == b"\xff":
             return "keepalive", None
         return ("ike", None) if payload[:4] == bytes(4) else ("esp in udp", _esp_numbers(payload))
-    return ("ike" if ports == (IKE, IKE) else "udp"), None
+    return ("ike" if IKE in ports else "udp"), None  # a NAT may have changed the other
