@@ -58,7 +58,7 @@ class RoutingTest(unittest.TestCase):
         lab = self.enterContext(Lab(delay_ms=10))
         os.makedirs(lab.path("www"))
         self.sha256 = make_file(lab.path("www", "file"), size, seed=7)
-        start_nginx(lab, lab.path("www"), ["127.0.0.1:8080"], (1 << 16, 3))
+        start_nginx(lab, lab.path("www"), ["127.0.0.1:8080"], (1 << 16, 7))
         self.mobile, self.correspondent = configure_pair(lab)
         self.correspondent.start()
         self.mobile.start()
