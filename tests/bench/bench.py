@@ -243,7 +243,8 @@ def bench_mobility(options, results):
 
 
 BENCHES = {"bulk": bench_bulk, "proxy": bench_proxy, "stall": bench_stall,
-           "mobility": bench_mobility}
+           "mobility": bench_mobility, "handover": handover.bench_handover}
+BY_DEFAULT = ("bulk", "proxy", "stall", "mobility")
 
 
 def main():
