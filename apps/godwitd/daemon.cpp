@@ -75,12 +75,11 @@ Outcome<Done> Daemon::open_ways_in() {
   for (const PublishConfig& port : config_.publish) {
     if (auto open = publish_->listen(port); !open) return open;
   }
-  control_.emplace(
-      io_,
-      ControlSubject{node.events(), [this] { return runner_.status(); },
-                     [&node](PeerId peer) { return node.peer_name(peer); },
-                     "godwitd " + std::string{version()}},
-      log_);
+  control_.emplace(io_,
+                   ControlSubject{node.events(), [this] { return runner_.status(); },
+                                  [&node](PeerId peer) { return node.peer_name(peer); },
+                                  "godwitd " + std::string{version()}},
+                   log_);
   return control_->listen(config_.control_socket);
 }
 

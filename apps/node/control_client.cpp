@@ -16,8 +16,7 @@ using Json = nlohmann::ordered_json;
 std::string advice_for(int error_number) {
   switch (error_number) {
     case ENOENT:
-    case ECONNREFUSED:
-      return "; godwitd does not run here: start it as root with 'godwitd'";
+    case ECONNREFUSED: return "; godwitd does not run here: start it as root with 'godwitd'";
     case EACCES:
     case EPERM: return "; only the user who runs godwitd may ask it (try sudo)";
     default: return {};

@@ -117,9 +117,9 @@ class ConnectionTable {
   LwipStack& stack_;
   std::unordered_map<FiveTuple, std::unique_ptr<ConnectionRecord>> by_flow_;
   std::unordered_map<PeerId, Owned> by_peer_;
-  std::unordered_set<PeerId> frozen_;  // whether or not they own something
+  std::unordered_set<PeerId> frozen_;                  // whether or not they own something
   std::unordered_map<std::uint64_t, unsigned> ports_;  // how many connections have this pair
-  std::unordered_map<PeerId, std::size_t> reserved_;  // never 0
+  std::unordered_map<PeerId, std::size_t> reserved_;   // never 0
   OutputQueue<ClosedConnection> closed_;
   OutputQueue<FirstProgress> progress_;
 };

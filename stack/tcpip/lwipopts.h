@@ -8,7 +8,7 @@
 #define SYS_LIGHTWEIGHT_PROT 0
 #define LWIP_NETCONN 0
 #define LWIP_SOCKET 0
-#define LWIP_TIMERS 0               /* LwipStack::advance() calls tcp_tmr(), when there is need */
+#define LWIP_TIMERS 0 /* LwipStack::advance() calls tcp_tmr(), when there is need */
 /* The functions are declared in lwip_hooks.h; lwIP's headers ask for the macros before that. */
 #define LWIP_HOOK_FILENAME "lwip_hooks.h"
 #define LWIP_HOOK_IP4_ROUTE_SRC(source, destination) godwit_lwip_route4((source), (destination))
@@ -31,29 +31,29 @@
 #define MEM_LIBC_MALLOC 1
 #define MEMP_MEM_MALLOC 1
 #define MEM_ALIGNMENT 8
-#define LWIP_SUPPORT_CUSTOM_PBUF 1  /* a Packet is lent to lwIP without a copy */
-#define PBUF_LINK_HLEN 0            /* datagrams, no frames */
-#define PBUF_POOL_FREE_OOSEQ 0      /* there is no pool to run dry; LwipStack watches what is lent */
+#define LWIP_SUPPORT_CUSTOM_PBUF 1 /* a Packet is lent to lwIP without a copy */
+#define PBUF_LINK_HLEN 0           /* datagrams, no frames */
+#define PBUF_POOL_FREE_OOSEQ 0     /* there is no pool to run dry; LwipStack watches what is lent */
 
 /* --- IP: whole datagrams between addresses that come and go ----------------------------------- */
 
 #define LWIP_IPV4 1
-#define LWIP_IPV6 1                 /* and with it 40 octets of header room in every segment */
-#define LWIP_ARP 0                  /* a TUN device has no neighbours */
+#define LWIP_IPV6 1 /* and with it 40 octets of header room in every segment */
+#define LWIP_ARP 0  /* a TUN device has no neighbours */
 #define LWIP_ETHERNET 0
 #define LWIP_IPV6_MLD 0
-#define LWIP_IPV6_AUTOCONFIG 0      /* addresses are given, not found */
+#define LWIP_IPV6_AUTOCONFIG 0 /* addresses are given, not found */
 #define LWIP_IPV6_SEND_ROUTER_SOLICIT 0
 #define LWIP_IPV6_DUP_DETECT_ATTEMPTS 0
 #define LWIP_ND6_ALLOW_RA_UPDATES 0 /* nobody on the way sets our MTU through an advertisement */
 #define LWIP_ND6_TCP_REACHABILITY_HINTS 0
 #define LWIP_ND6_QUEUEING 0
-#define LWIP_ND6_NUM_NEIGHBORS 1    /* not used; small, so that the state of a stack is small */
+#define LWIP_ND6_NUM_NEIGHBORS 1 /* not used; small, so that the state of a stack is small */
 #define LWIP_ND6_NUM_DESTINATIONS 1
 #define LWIP_ND6_NUM_PREFIXES 1
 #define LWIP_ND6_NUM_ROUTERS 1
-#define LWIP_IPV6_SCOPES 0          /* an address belongs to one netif by name, no zones needed */
-#define LWIP_IPV6_NUM_ADDRESSES 1   /* one netif per address */
+#define LWIP_IPV6_SCOPES 0        /* an address belongs to one netif by name, no zones needed */
+#define LWIP_IPV6_NUM_ADDRESSES 1 /* one netif per address */
 #define IP_FORWARD 0
 #define LWIP_IPV6_FORWARD 0
 /* ESP in transport mode protects whole datagrams (RFC 4301 section 4.1), so nothing is cut
@@ -62,7 +62,7 @@
 #define IP_FRAG 0
 #define LWIP_IPV6_REASS 0
 #define LWIP_IPV6_FRAG 0
-#define IP_OPTIONS_ALLOWED 0        /* source routes and the like are dropped */
+#define IP_OPTIONS_ALLOWED 0 /* source routes and the like are dropped */
 #define LWIP_SINGLE_NETIF 0
 #define LWIP_NETIF_LOOPBACK 0
 #define LWIP_HAVE_LOOPIF 0
@@ -77,18 +77,21 @@
 #define LWIP_IGMP 0
 #define LWIP_DNS 0
 
-/* --- checksums --------------------------------------------------------------------------------- */
+/* --- checksums ---------------------------------------------------------------------------------
+ */
 
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1 /* not verified again where authentication has done more */
 
-/* --- UDP --------------------------------------------------------------------------------------- */
+/* --- UDP ---------------------------------------------------------------------------------------
+ */
 
 #define LWIP_UDP 1
 #define LWIP_UDPLITE 0
 #define UDP_TTL 64
 #define TCP_TTL 64
 
-/* --- TCP --------------------------------------------------------------------------------------- */
+/* --- TCP ---------------------------------------------------------------------------------------
+ */
 
 #define LWIP_TCP 1
 #define LWIP_DISABLE_TCP_SANITY_CHECKS 1 /* they compare with pool sizes that do not count here */
@@ -101,27 +104,28 @@
 #define TCP_RCV_SCALE 7
 #define TCP_WND (4 * 1024 * 1024)
 #define TCP_SND_BUF (2 * 1024 * 1024)
-#define TCP_SND_QUEUELEN 65000      /* buffers, counted in 16 bits; the default overflows them */
+#define TCP_SND_QUEUELEN 65000 /* buffers, counted in 16 bits; the default overflows them */
 #define TCP_SNDLOWAT 1460
 #define TCP_SNDQUEUELOWAT 1000
 /* A window update of its own only for this much: each costs a packet through ESP and TUN. */
 #define TCP_WND_UPDATE_THRESHOLD (256 * 1024)
-#define TCP_OVERSIZE TCP_MSS        /* small writes share a segment */
+#define TCP_OVERSIZE TCP_MSS /* small writes share a segment */
 #define TCP_LISTEN_BACKLOG 1
-#define LWIP_TCP_SACK_OUT 1         /* a sender that knows SACK repairs in one round trip */
+#define LWIP_TCP_SACK_OUT 1 /* a sender that knows SACK repairs in one round trip */
 #define LWIP_TCP_MAX_SACK_NUM 4
-#define LWIP_TCP_TIMESTAMPS 0       /* lwIP only echoes them: 12 octets of each segment for nothing */
-#define LWIP_TCP_KEEPALIVE 0        /* a peer's liveness is IKE's matter */
-#define SO_REUSE 1                  /* a listener on one address is preferred to one on all */
+#define LWIP_TCP_TIMESTAMPS 0 /* lwIP only echoes them: 12 octets of each segment for nothing */
+#define LWIP_TCP_KEEPALIVE 0  /* a peer's liveness is IKE's matter */
+#define SO_REUSE 1            /* a listener on one address is preferred to one on all */
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 1 /* ConnectionRecord */
 /* The unit of what little lwIP still measures: ticks of 50 ms, set from the clock. Its timers do
    not run, so its counters end nothing and out-of-order data is kept for as long as it takes. */
 #define TCP_TMR_INTERVAL 25
-#define TCP_MSL 30000UL             /* TIME-WAIT of one minute, as Linux has it */
+#define TCP_MSL 30000UL /* TIME-WAIT of one minute, as Linux has it */
 
-/* --- what is counted ----------------------------------------------------------------------------- */
+/* --- what is counted -----------------------------------------------------------------------------
+ */
 
-#define LWIP_STATS 1                /* drops with their reasons */
+#define LWIP_STATS 1 /* drops with their reasons */
 #define LWIP_STATS_LARGE 1
 #define LINK_STATS 0
 #define ETHARP_STATS 0

@@ -11,10 +11,10 @@
 
 /* A broken promise of lwIP's own: going on would work with wrong memory, so it ends here, in a
    release too. Nothing that a packet can contain may lead to one; where it does, it is a bug. */
-#define LWIP_PLATFORM_ASSERT(message)                                          \
-  do {                                                                         \
-    fprintf(stderr, "lwIP: %s (%s:%d)\n", (message), __FILE__, __LINE__);      \
-    abort();                                                                   \
+#define LWIP_PLATFORM_ASSERT(message)                                     \
+  do {                                                                    \
+    fprintf(stderr, "lwIP: %s (%s:%d)\n", (message), __FILE__, __LINE__); \
+    abort();                                                              \
   } while (0)
 #define LWIP_PLATFORM_DIAG(arguments) \
   do {                                \
