@@ -115,7 +115,7 @@ void MobilityService::send(MobilePeer& peer, const MigrationInitiator::Announce&
     ++record->attempts;
   }
   outputs_.push(SendNotice{peer.id, NoticeId{peer.id, announce.notice.counter}, announce.notice,
-                           announce.attempt, Pacing::ByService, ways_to(peer, announce.attempt)});
+                           announce.attempt, Pacing::ByService, ways_to(peer, announce)});
   // S13, S22: what was under way goes out again right behind it, through the tunnel, and need not
   // wait for the acknowledgement.
   const bool begins = announce.attempt == 1 && !peer.initiator.is_silent();
@@ -129,14 +129,18 @@ void MobilityService::send(MobilePeer& peer, const MigrationInitiator::Announce&
 
 // S6, S21: the first try goes by the way of choice; silence means that it may be blocked, and from
 // then on each try goes by every way there is. All copies are one exchange.
-std::vector<MobilityService::Way> MobilityService::ways_to(const MobilePeer& peer,
-                                                           unsigned attempt) const {
+std::vector<MobilityService::Way> MobilityService::ways_to(
+    const MobilePeer& peer, const MigrationInitiator::Announce& announce) const {
   using Kind = Way::Kind;
   const ControlWay choice = peer.way();
   const auto& target = peer.initiator.target();
   const bool moves = target && *target != peer.local();
+  // One that was superseded only frees its place. From another address than it names it would look
+  // as if a NAT had been on the way.
+  if (target && announce.notice.to != *target) return {Way{}};
   const bool tunnelled = choice != ControlWay::Direct;
-  const bool direct = choice == ControlWay::Direct || (choice == ControlWay::Auto && attempt > 1);
+  const bool direct =
+      choice == ControlWay::Direct || (choice == ControlWay::Auto && announce.attempt > 1);
   std::vector<Way> ways;
   if (!moves || tunnelled) ways.push_back({});
   if (moves && direct) ways.push_back({Kind::Direct, target, std::nullopt});

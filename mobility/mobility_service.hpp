@@ -236,7 +236,8 @@ class MobilityService {
   void begin_move(PeerId id, const IpAddress& old, const Departure& departure, Instant now);
   void carry_out(PeerId id, Instant now);
   void send(MobilePeer& peer, const MigrationInitiator::Announce& announce, Instant now);
-  std::vector<Way> ways_to(const MobilePeer& peer, unsigned attempt) const;
+  std::vector<Way> ways_to(const MobilePeer& peer,
+                           const MigrationInitiator::Announce& announce) const;
   void arrive(MobilePeer& peer, const MigrationInitiator::Arrived& arrived, Instant now);
   void return_echo(MobilePeer& peer);
   void terminate(MobilePeer& peer, const IpAddress& address);

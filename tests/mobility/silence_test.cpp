@@ -170,6 +170,15 @@ TEST_F(SilenceTest, TheDirectWayNeedsNoTunnel) {
   EXPECT_EQ(said(), (Words{"rewrite local A>B gone", "accept local A>B", "release A"}));
 }
 
+// What was superseded names another address than the one we are at: sent from here it would look
+// as if a NAT had been on the way, and the peer would put all traffic into UDP.
+TEST_F(SilenceTest, WhatWasSupersededNeverGoesDirectly) {
+  move(a, b);
+  move(b, c);
+  (void)said();
+  EXPECT_THAT(after(first_retry), ElementsAre("send AB>C #2 direct C>", "send A>B #2"));
+}
+
 TEST_F(SilenceTest, TheTunnelledWayStaysInTheTunnel) {
   service.set_preferences(peer, {.way = ControlWay::Tunnelled});
   move(a, b);
