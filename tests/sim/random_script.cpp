@@ -26,7 +26,8 @@ class Drawer {
     draw_hosts();
     at(0.1);
     draw_streams();
-    // Half of the runs are left in peace until sessions stand; the others move while they are set up.
+    // Half of the runs are left in peace until sessions stand; the others move while they are set
+    // up.
     at(one_in(2) ? 4 : 0.15);
     for (const auto& [who, action] : faults_) line(who, action);
     const std::uint64_t steps = 3 + pick(10);
