@@ -25,6 +25,7 @@ SHORTEST_QUEUE = 0.010      # seconds: at a round trip of 2 ms, one product hold
 PORT, SERVICE = 5201, "127.0.0.1:5201"
 _ANSWER = re.compile(r"\[(\d+\.\d+)\].* time=(\d+(?:\.\d+)?) ms")
 _SETTLE = 1.0
+_OVERLAP = 1.0              # seconds with both networks in a make before break
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Case:
 @dataclasses.dataclass
 class Measured:
     stalls: list          # ms, one a move; None: no byte came before the next move
-    own: float            # ms: median over the longest silences of the flow without a move
+    own: list             # ms: the longest silences of the flow without a move
     ping: float           # ms: median round trip of ping outside the moves
     ping_worst: float     # ms: its 99th percentile there
     moves: list           # what `godwit status` says of them
@@ -99,8 +100,11 @@ def measure(case, moves, build):
                     "queue": BOTTLENECK / 8 * max(rtt, SHORTEST_QUEUE)}
     dwell = 0.8 + 6 * rtt
     stops = [Stop("AB"[number % 2 == 0], 2, case.manner, case.outage) for number in range(moves)]
-    length = _SETTLE + (moves + 1) * (dwell + 0.3 + case.outage +
-                                      (1.0 if case.manner == MAKE else 0.0)) + 3
+    one = dwell + 0.3 + case.outage + (_OVERLAP if case.manner == MAKE else 0.0)
+    # The longest of many silences grows with the time watched: what a make before break is compared
+    # with is the same flow, watched as long, without a move.
+    still = moves * one if case.manner == MAKE else 0.0
+    length = _SETTLE + still + (moves + 1) * one + 3
     with Lab(build=build, **options) as lab:
         mobile, correspondent = configure_pair(lab, publish=((PORT, SERVICE),))
         correspondent.start()
@@ -108,7 +112,7 @@ def measure(case, moves, build):
         flow = Flow(lab, case.direction, PACED_MBIT if case.load == IDLE else 0, length, SOCKS,
                     f"{CH_ADDRESS}:{PORT}", SERVICE)
         ping = Ping(lab)
-        time.sleep(_SETTLE)
+        time.sleep(_SETTLE + still)
         made = journey.travel(lab, stops, dwell)
         time.sleep(dwell)
         end = now()
@@ -130,7 +134,19 @@ def judged(flow, ping, moves, end, status, problem, rtt):
         until = following.left if following else end
         came = any(move.came < at < until for at, _ in flow.arrivals)
         stalls.append(move.stall * 1e3 if came else None)
-    own = [flow.silence(move.left - 0.5, move.left - 0.02)[0] * 1e3 for move in moves]
     answers = ping.outside(moves, 0.1 + 2 * rtt) or [float("nan")]
-    return Measured(stalls, statistics.median(own), statistics.median(answers),
+    return Measured(stalls, own_silences(flow, moves, end), statistics.median(answers),
                     percentile(answers, 0.99), status["moves"][-len(moves):], problem)
+
+
+def own_silences(flow, moves, end):
+    """ms, one for each move: the longest silence in as much time without a move. Make before break:
+    as long as from that move to the next, before the first one. Else the moments before it."""
+    if moves[0].manner == BREAK:
+        return [flow.silence(move.left - 0.5, move.left - 0.02)[0] * 1e3 for move in moves]
+    lefts = [move.left for move in moves] + [end]
+    windows, until = [], moves[0].left - _OVERLAP
+    for began, ended in zip(lefts, lefts[1:]):
+        windows.append(flow.silence(until - (ended - began), until)[0] * 1e3)
+        until -= ended - began
+    return windows
