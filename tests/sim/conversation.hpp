@@ -91,6 +91,11 @@ class UdpConversation {
     bool corrupt = false;
     std::optional<Instant> last_arrival;
     Duration longest_gap{};
+    // What gap there was before does not count.
+    void watch_from(Instant now) {
+      last_arrival = now;
+      longest_gap = {};
+    }
   };
   Direction& to(const SimHost& host) { return &host == &client_ ? down_ : up_; }
 

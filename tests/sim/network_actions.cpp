@@ -213,11 +213,66 @@ std::vector<Action> stranger_actions() {
   };
 }
 
+SimNameServer& server(const Act& act) { return act.stage.name_server(act.who); }
+
+void expect_name(const Act& act, DnsType type, const std::set<std::string>& wanted) {
+  const DnsName name = type == DnsType::Ptr ? DnsName::reverse_of(act.arguments.get<IpAddress>(0))
+                                            : *DnsName::parse(act.arguments.text(0));
+  const std::set<std::string> there = server(act).values(name, type);
+  if (there == wanted) return;
+  std::string what = there.empty() ? "there is none" : "there is:";
+  for (const std::string& value : there) what += " " + value;
+  act.stage.fail(what);
+}
+
+void expect_address_record(const Act& act) {
+  const auto& address = act.arguments.get<IpAddress>(1);
+  expect_name(act, type_of(address.family()), {to_string(address)});
+}
+
+template <SimNameServer::Mood Mood>
+void set_mood(const Act& act) {
+  server(act).set_mood(Mood);
+}
+
+std::vector<Action> name_server_actions() {
+  const auto rule = [](std::string_view pattern, Rule::Phase phase = run) {
+    return Rule{ActorKind::NameServer, phase, pattern};
+  };
+  using enum SimNameServer::Mood;
+  return {
+      {rule("delay <duration>", Rule::Phase::Any),
+       [](const Act& act) { server(act).set_delay(act.arguments.get<Duration>(0)); }},
+      {rule("answers", Rule::Phase::Any), set_mood<Answers>},
+      {rule("is silent", Rule::Phase::Any), set_mood<IsSilent>},
+      {rule("refuses updates", Rule::Phase::Any), set_mood<RefusesUpdates>},
+      {rule("says <domain> is at <address>"), expect_address_record},
+      {rule("says <domain> is nowhere"),
+       [](const Act& act) {
+         expect_name(act, DnsType::A, {});
+         expect_name(act, DnsType::Aaaa, {});
+       }},
+      {rule("says <address> is nobody"),
+       [](const Act& act) { expect_name(act, DnsType::Ptr, {}); }},
+      {rule("says <address> is <domain>"),
+       [](const Act& act) { expect_name(act, DnsType::Ptr, {act.arguments.text(1)}); }},
+      {rule("took an update <times>"),
+       [](const Act& act) {
+         expect_count(act, server(act).updates(), act.arguments.get<Times>(0));
+       }},
+      {rule("refused an update <times>"),
+       [](const Act& act) {
+         expect_count(act, server(act).refusals(), act.arguments.get<Times>(0));
+       }},
+  };
+}
+
 }  // namespace
 
 std::vector<Action> network_actions() {
   std::vector<Action> all;
-  for (const auto& part : {net_actions(), access_actions(), stranger_actions()}) {
+  for (const auto& part :
+       {net_actions(), access_actions(), stranger_actions(), name_server_actions()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   for (const ActorKind kind : {ActorKind::Net, ActorKind::Access, ActorKind::Line}) {

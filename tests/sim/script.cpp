@@ -207,6 +207,7 @@ std::string_view to_string(ActorKind kind) {
     case ActorKind::Access: return "access network";
     case ActorKind::Line: return "line";
     case ActorKind::Stranger: return "stranger";
+    case ActorKind::NameServer: return "name server";
     case ActorKind::Net: return "net";
   }
   return "unknown";

@@ -27,7 +27,7 @@ namespace godwit::sim {
 
 // What a name stands for. Net is the network as a whole, and always there; "wlan.up" and
 // "wlan.down" are there with the access network "wlan".
-enum class ActorKind : std::uint8_t { Host, Access, Line, Stranger, Net };
+enum class ActorKind : std::uint8_t { Host, Access, Line, Stranger, NameServer, Net };
 std::string_view to_string(ActorKind kind);
 
 // "once", "never", "3 times", "at least 3 times", "at most 3 times".
@@ -62,8 +62,8 @@ class Arguments {
 // One form of an action. A pattern is words, and places in angle brackets, each one argument:
 //   <address> <prefix> <endpoint> <service>   <duration> "20 ms"   <size> "4 MiB", "100 B"
 //   <percent> "1 %", from 0 to 1              <rate> "50 Mbit/s"   <count> <port>  <times>
-//   <host> <access> <stream>  names that are known         <new stream>  one that is not yet
-//   <word>  any one word      <text>  the rest of the action
+//   <host> <access> <server> <stream>  names that are known         <new stream>  one that is not
+//   yet <domain>  "mh.example"   <word>  any one word      <text>  the rest of the action
 // The order of rules is the order in which they are tried.
 struct Rule {
   enum class Phase : std::uint8_t { Setup, Run, Any };

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <limits>
 
+#include "stack/dns/dns_name.hpp"
+
 namespace godwit::sim {
 namespace {
 
@@ -104,6 +106,11 @@ Read read_stream(Words words, const KnownNames& names, std::string_view place) {
   return PlaceMissed{fresh ? "a name that no stream has yet" : "the name of a stream opened above"};
 }
 
+Read read_domain(Words words) {
+  if (words.empty() || !DnsName::parse(words[0])) return PlaceMissed{"a name such as mh.example"};
+  return PlaceRead{words[0], 1};
+}
+
 Read read_text(Words words) {
   if (words.empty()) return PlaceMissed{"some words"};
   std::string text;
@@ -145,6 +152,8 @@ std::variant<PlaceRead, PlaceMissed> read_place(std::string_view place, Words wo
   if (place == "service") return read_service(words, names);
   if (place == "host") return read_actor(words, names, ActorKind::Host);
   if (place == "access") return read_actor(words, names, ActorKind::Access);
+  if (place == "server") return read_actor(words, names, ActorKind::NameServer);
+  if (place == "domain") return read_domain(words);
   if (place == "stream" || place == "new stream") return read_stream(words, names, place);
   if (place == "times") return read_times(words);
   if (place == "text") return read_text(words);

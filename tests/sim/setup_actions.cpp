@@ -29,6 +29,12 @@ void add_policy(const Act& act, PolicyAction action) {
       PolicyRule{action, *selector, EspSuite::Aes256Gcm16, act.arguments.text(0)});
 }
 
+void update_name(const Act& act, bool right_key) {
+  if (!DnsName::parse(act.who)) return act.stage.fail("its name is no DNS name");
+  act.stage.plan(act.who).dns.update =
+      act.stage.name_server(act.arguments.text(0)).settings_for(act.who, right_key);
+}
+
 // Null: it is no NAT.
 NatSettings* nat_of(const Act& act) {
   auto& nat = act.stage.access(act.who).nat;
@@ -96,6 +102,14 @@ std::vector<Action> host_setup_actions() {
        }},
       {rule("announces over the plain channel"),
        [](const Act& act) { act.stage.plan(act.who).plain_channel = true; }},
+      {rule("asks <server>"),
+       [](const Act& act) {
+         act.stage.plan(act.who).dns.servers.push_back(
+             act.stage.name_server(act.arguments.text(0)).endpoint());
+       }},
+      {rule("updates its name at <server>"), [](const Act& act) { update_name(act, true); }},
+      {rule("updates its name at <server> with a wrong key"),
+       [](const Act& act) { update_name(act, false); }},
       {rule("retry ceiling <duration>"),
        [](const Act& act) {
          act.stage.plan(act.who).mobility.retry_ceiling = act.arguments.get<Duration>(0);
@@ -113,6 +127,11 @@ std::vector<Action> setup_actions() {
   const std::vector<Action> others{
       {declared("stranger", ActorKind::Stranger),
        [](const Act& act) { act.stage.add_stranger(act.who); }},
+      {declared("name server at <address> for <domain>", ActorKind::NameServer),
+       [](const Act& act) {
+         act.stage.add_name_server(act.who, act.arguments.get<IpAddress>(0),
+                                   *DnsName::parse(act.arguments.text(1)));
+       }},
       {declared("access <prefix>", ActorKind::Access),
        [](const Act& act) { add_access(act, act.arguments.get<IpPrefix>(0), nullptr); }},
       {declared("access <prefix> behind <access>", ActorKind::Access),

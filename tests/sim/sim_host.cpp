@@ -3,14 +3,27 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <utility>
 
 #include "apps/node/journal.hpp"
+#include "stack/wire/ip_datagram.hpp"
 
 namespace godwit::sim {
 namespace {
 
-// GODWIT_TRACE=1: what every host says of itself, as it happens.
-const bool is_traced = std::getenv("GODWIT_TRACE") != nullptr;
+// GODWIT_TRACE=1: what every host says of itself, as it happens. =packets: and what it sends.
+const char* const trace = std::getenv("GODWIT_TRACE");
+const bool is_traced = trace != nullptr;
+const bool traces_packets = is_traced && std::string_view{trace} == "packets";
+
+void trace_packet(const std::string& host, Bytes packet, Instant now) {
+  const auto outer = IpDatagram::parse(packet);
+  if (!outer) return;
+  std::cerr << host << " sends " << packet.size() << " octets from " << to_string(outer->source)
+            << " to " << to_string(outer->destination);
+  std::cerr << " protocol " << static_cast<int>(outer->protocol)
+            << " at_ms=" << to_milliseconds(now.time_since_epoch()) << '\n';
+}
 
 }  // namespace
 
@@ -29,6 +42,7 @@ SimHost::SimHost(SimNetwork& network, const Config& config, Ed25519PrivateKey ke
     std::cerr << name() << ' ' << event_line(event, name_of) << '\n';
   });
   network.attach(*this);
+  tell_time();
 }
 
 // --- addresses --------------------------------------------------------------------------------
@@ -93,6 +107,7 @@ void SimHost::suspend(Duration time) {
   suspended_until_ = std::max(suspended_until_, network_.now() + time);
   network_.at(suspended_until_, [this] {
     if (is_suspended()) return;  // suspended again, for longer
+    tell_time();
     node_->handle_resume(now());
     tell_network();
     handle_timeout();
@@ -101,6 +116,7 @@ void SimHost::suspend(Duration time) {
 
 void SimHost::jump_clock(Duration ahead) {
   clock_ahead_ += ahead;
+  tell_time();
   if (!is_suspended()) node_->handle_resume(now());
   handle_timeout();
 }
@@ -117,6 +133,13 @@ void SimHost::receive(Packet packet) {
   flush();
 }
 
+void SimHost::receive_dns(DnsQueryId query, const Endpoint& server,
+                          const std::optional<ByteString>& message) {
+  if (is_suspended()) return;
+  node_->handle_dns(query, server, message ? std::optional{Bytes{*message}} : std::nullopt, now());
+  flush();
+}
+
 void SimHost::handle_timeout() {
   if (is_suspended()) return;
   node_->handle_timeout(now());
@@ -128,7 +151,13 @@ void SimHost::flush() {
   node_->settle(now());
   PacketBatch batch = std::move(node_->outgoing());
   node_->outgoing().clear();
+  if (traces_packets) {
+    for (const Packet& packet : batch) trace_packet(name(), packet.bytes(), network_.now());
+  }
   for (Packet& packet : batch) network_.transmit(*this, std::move(packet));
+  for (DnsQuery& query : std::exchange(node_->outgoing_dns(), {})) {
+    if (network_.ask_name_server) network_.ask_name_server(*this, std::move(query));
+  }
 }
 
 }  // namespace godwit::sim

@@ -9,6 +9,7 @@
 
 #include "apps/node/node.hpp"
 #include "ipsec/crypto/signer.hpp"
+#include "tests/sim/sim_name_server.hpp"
 #include "tests/sim/sim_network.hpp"
 
 namespace godwit::sim {
@@ -44,6 +45,9 @@ class SimHost final : public SimStation {
   Instant network_time() const { return network_.now(); }
 
   void receive(Packet packet) override;
+  // From a name server; none: it could not be reached.
+  void receive_dns(DnsQueryId query, const Endpoint& server,
+                   const std::optional<ByteString>& message);
   void handle_timeout();
   // By the network's clock.
   std::optional<Instant> wakes_at() const;
@@ -52,6 +56,7 @@ class SimHost final : public SimStation {
 
  private:
   void tell_network();
+  void tell_time() { node_->handle_wall_clock(wall_clock(network_.now()), now()); }
   void expire_addresses();
 
   SimNetwork& network_;

@@ -22,6 +22,7 @@
 
 #include "stack/core/ip_address.hpp"
 #include "stack/core/random.hpp"
+#include "stack/dns/dns_query.hpp"
 #include "tests/sim/packet_kind.hpp"
 #include "tests/sim/sim_link.hpp"
 #include "tests/sim/sim_nat.hpp"
@@ -109,6 +110,8 @@ class SimNetwork {
   std::function<void(Bytes)> tap;
   std::function<void(const SimHost&, Bytes)> tap_sender;
   std::function<void()> after_step;
+  // Whom hosts ask for names; none: nobody answers.
+  std::function<void(SimHost&, DnsQuery)> ask_name_server;
   // A promise of the simulator's users is broken; by default the running test has failed.
   std::function<void(const std::string&)> complain;
 

@@ -18,6 +18,11 @@ Stage::Stage(std::uint64_t seed)
       overheard_.push_back(to_byte_string(packet));
     }
   };
+  network_.ask_name_server = [this](SimHost& host, DnsQuery query) {
+    for (const auto& [name, server] : name_servers_) {
+      if (server->endpoint() == query.server) return server->ask(host, std::move(query));
+    }
+  };
   network_.after_step = [this] {
     for (const auto& [name, host] : hosts_) invariants_.check_host(*host);
   };
@@ -38,6 +43,13 @@ void Stage::add_stranger(const std::string& name) {
   strangers_.emplace(name, std::make_unique<SimStranger>(network_, name));
 }
 
+SimNameServer& Stage::add_name_server(const std::string& name, const IpAddress& address,
+                                      DnsName zone) {
+  return *name_servers_
+              .emplace(name, std::make_unique<SimNameServer>(network_, address, std::move(zone)))
+              .first->second;
+}
+
 SimAccess& Stage::access(const std::string& name) {
   return **std::ranges::find_if(network_.accesses(),
                                 [&](const auto& access) { return access->name == name; });
@@ -50,6 +62,7 @@ Config Stage::config_of(const std::string& name,
   config.name = name;
   config.mobility = plan.mobility;
   config.policy = plan.policy;
+  config.dns = plan.dns;
   for (const auto& [other, their] : plans_) {
     if (other == name) continue;
     config.peers.push_back(

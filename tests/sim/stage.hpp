@@ -10,6 +10,7 @@
 
 #include "tests/sim/conversation.hpp"
 #include "tests/sim/invariants.hpp"
+#include "tests/sim/sim_name_server.hpp"
 #include "tests/sim/sim_network.hpp"
 #include "tests/sim/sim_stranger.hpp"
 
@@ -21,6 +22,7 @@ struct HostPlan {
   std::vector<PolicyRule> policy;  // none: everything is protected
   MobilityConfig mobility;
   bool plain_channel = false;  // in IKE's place (S24); between two hosts
+  DnsConfig dns;
 };
 
 class Stage {
@@ -39,6 +41,8 @@ class Stage {
   void start();
   SimHost& host(const std::string& name) { return *hosts_.at(name); }
   const std::map<std::string, std::unique_ptr<SimHost>>& hosts() const { return hosts_; }
+  SimNameServer& add_name_server(const std::string& name, const IpAddress& address, DnsName zone);
+  SimNameServer& name_server(const std::string& name) { return *name_servers_.at(name); }
   SimStranger& stranger(const std::string& name) { return *strangers_.at(name); }
   SimAccess& access(const std::string& name);
 
@@ -87,6 +91,7 @@ class Stage {
   std::map<std::string, HostPlan> plans_;
   std::map<std::string, std::unique_ptr<SimHost>> hosts_;
   std::map<std::string, std::unique_ptr<SimStranger>> strangers_;
+  std::map<std::string, std::unique_ptr<SimNameServer>> name_servers_;
   std::map<std::string, std::size_t> host_events_from_;
   std::map<std::pair<SimHost*, std::uint16_t>, std::unique_ptr<TcpAcceptor>> acceptors_;
   std::vector<std::unique_ptr<TcpConversation>> tcp_;

@@ -174,7 +174,11 @@ std::vector<Action> doings() {
        }},
       {rule("watches <stream>"),
        [](const Act& act) {
-         if (StreamEnd* end = end_of(act, 0)) end->watch_from_here();
+         if (UdpConversation* udp = act.stage.udp(act.arguments.text(0))) {
+           udp->to(act.host()).watch_from(act.host().now());
+         } else if (StreamEnd* end = end_of(act, 0)) {
+           end->watch_from_here();
+         }
        }},
   };
 }

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/stack/dns/dns_server.hpp"
+#include "tests/support/dns_server.hpp"
 #include "tests/support/seeded_rng.hpp"
 
 namespace godwit {
@@ -115,11 +115,11 @@ TEST_F(NameServiceTest, SeeksASilentPeerUntilItIsSomewhereElse) {
   answer(queries[1], {});
   ASSERT_THAT(founds, SizeIs(1));
   EXPECT_EQ(founds[0].purpose, NameService::Purpose::Sought);
-  advance(1s);
+  advance(250ms);
   for (const DnsQuery& query : sent()) answer(query, asks_for_a(query) ? at("192.0.2.7") : Reply{});
   EXPECT_THAT(founds, SizeIs(1));
   EXPECT_THAT(names.addresses_of(ch, now), ElementsAre(ip("192.0.2.7")));
-  advance(2s);
+  advance(500ms);
   queries = sent();
   ASSERT_THAT(queries, ::testing::Not(IsEmpty()));
   answer(queries[0], at("198.51.100.9"));

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/stack/dns/dns_server.hpp"
+#include "tests/support/dns_server.hpp"
 #include "tests/support/seeded_rng.hpp"
 
 namespace godwit {

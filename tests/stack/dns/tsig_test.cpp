@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <ldns/ldns.h>
 
-#include "tests/stack/dns/dns_server.hpp"
+#include "tests/support/dns_server.hpp"
 #include "tests/support/seeded_rng.hpp"
 
 namespace godwit {
