@@ -37,6 +37,7 @@ void MigrationInitiator::handle_lost(const IpAddress& old, Instant held_until, I
   doubt_ = false;
   state_ = State::Waiting;
   next_try_.reset();
+  overdue_at_.reset();
   go_down();
 }
 
@@ -72,6 +73,7 @@ void MigrationInitiator::handle_removed(const IpAddress& old) {
     target_.reset();
     state_ = State::Waiting;
     next_try_.reset();
+    overdue_at_.reset();
     go_down();
   }
   stands_.erase(std::remove(stands_.begin() + 1, stands_.end(), old), stands_.end());
@@ -88,7 +90,10 @@ void MigrationInitiator::handle_completed(std::uint32_t counter,
   const unsigned attempts = at->attempts;
   outstanding_.erase(at);
   const bool is_newest = newest_ == counter;
-  if (is_newest) newest_.reset();
+  if (is_newest) {
+    newest_.reset();
+    overdue_at_.reset();
+  }
 
   if (state_ == State::Announcing && is_newest) {
     if (answer && answer->outcome == MoveOutcome::Moved && answer->nonce == notice.nonce) {
@@ -148,6 +153,10 @@ void MigrationInitiator::handle_timeout(const Context& context, Instant now) {
     outputs_.push(Ending{address()});
     return;
   }
+  if (overdue_at_ && *overdue_at_ <= now) {
+    overdue_at_.reset();
+    if (state_ == State::Announcing) outputs_.push(Overdue{});
+  }
   if (!next_try_ || *next_try_ > now) return;
   pause_ = context.retry.next(pause_, unanswered_);
   const bool had_newest = newest_.has_value();
@@ -175,6 +184,7 @@ void MigrationInitiator::handle_timeout(const Context& context, Instant now) {
 std::optional<Deadline> MigrationInitiator::next_deadline() const {
   std::optional<Deadline> next;
   if (next_try_) next = Deadline{*next_try_, "address change not answered"};
+  if (overdue_at_) next = earliest(next, Deadline{*overdue_at_, "answer to an address change"});
   if (held_until_) next = earliest(next, Deadline{*held_until_, "old address hold time"});
   if (ending_at_ && state_ == State::Announcing) {
     next = earliest(next, Deadline{*ending_at_, "old address hold time, nearly"});
@@ -193,6 +203,7 @@ void MigrationInitiator::start(const Context& context, Instant now) {
   refusal_pause_ = context.retry.first(context.round_trip);
   pause_ = context.retry.first(context.round_trip);
   next_try_ = now + pause_;
+  overdue_at_ = now + context.retry.overdue(context.round_trip);
   newest_.reset();
   if (outstanding_.size() < most_outstanding) {
     announce(context);
@@ -251,6 +262,7 @@ void MigrationInitiator::settle_at(const IpAddress& address) {
   target_.reset();
   held_until_.reset();
   ending_at_.reset();
+  overdue_at_.reset();
   old_path_ = OldPath::Alive;
   down_ = false;
   doubt_ = false;

@@ -50,13 +50,14 @@ class MigrationInitiator {
     unsigned attempts;      // of the same
   };
   struct Refused {};  // the peer says no; it is asked again later
+  struct Overdue {};  // the first answer could be here by now: perhaps the peer is elsewhere
   struct Silent {};   // so many announcements, no answer
   struct Down {};     // nothing gets through: timers can rest (B6); ends with Arrived
   struct Ending {     // the hold time is nearly over: tell the peer
     IpAddress address;
   };
   struct Expired {};  // the hold time is over
-  using Output = std::variant<Announce, Arrived, Refused, Silent, Down, Ending, Expired>;
+  using Output = std::variant<Announce, Arrived, Refused, Overdue, Silent, Down, Ending, Expired>;
 
   // Announcements without an answer that may be under way: each takes a place in the control
   // channel's window. Further moves wait until one of them is answered.
@@ -143,6 +144,7 @@ class MigrationInitiator {
   Duration pause_{};
   Duration refusal_pause_{};
   std::optional<Instant> next_try_;
+  std::optional<Instant> overdue_at_;
   unsigned unanswered_ = 0;
   Instant started_{};  // the announcement that counts, or its first attempt
   bool down_ = false;

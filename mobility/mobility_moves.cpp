@@ -93,7 +93,8 @@ void MobilityService::carry_out(PeerId id, Instant now) {
       arrive(*peer, *arrived, now);
     } else if (std::holds_alternative<MigrationInitiator::Refused>(*output)) {
       settle_record(id, MoveState::Refused);
-    } else if (std::holds_alternative<MigrationInitiator::Silent>(*output)) {
+    } else if (std::holds_alternative<MigrationInitiator::Overdue>(*output) ||
+               std::holds_alternative<MigrationInitiator::Silent>(*output)) {
       look_elsewhere(*peer);
     } else if (std::holds_alternative<MigrationInitiator::Down>(*output)) {
       go_down(*peer);
@@ -171,7 +172,7 @@ void MobilityService::arrive(MobilePeer& peer, const MigrationInitiator::Arrived
         peer.id, {Side::Local, arrived.from[i], arrived.to}, i == 0 ? last : OldPath::Alive});
   }
   peer.sent_again_with.reset();
-  peer.candidate.reset();
+  const auto answered_there = std::exchange(peer.candidate, std::nullopt);
   peer.watch.handle_answered(now);
   revive(peer);
   for (const IpAddress& from : arrived.from) {
@@ -187,14 +188,23 @@ void MobilityService::arrive(MobilePeer& peer, const MigrationInitiator::Arrived
   // B5: behind the rewrite, ahead of the data.
   peer.echo_owed.reset();
   if (arrived.echo != Nonce{}) peer.echo_owed = arrived.echo;
-  return_echo(peer);
+  return_echo(peer, answered_there);
   settle_departures();
   (void)tell_addresses(peer);
 }
 
-void MobilityService::return_echo(MobilePeer& peer) {
+// The answer may have come from where a hint led to: the echo goes there as well, or the peer
+// would wait for its proof until it has told us itself.
+void MobilityService::return_echo(MobilePeer& peer, const std::optional<IpAddress>& also_to) {
+  using Kind = Way::Kind;
   peer.echo_at.reset();
-  if (peer.echo_owed) peer.echo = say(peer, PathEcho{*peer.echo_owed});
+  if (!peer.echo_owed) return;
+  std::vector<Way> ways{Way{}};
+  if (also_to) {
+    if (peer.way() != ControlWay::Direct) ways.push_back({Kind::Tunnelled, peer.local(), *also_to});
+    if (peer.way() != ControlWay::Tunnelled) ways.push_back({Kind::Direct, peer.local(), *also_to});
+  }
+  peer.echo = say(peer, PathEcho{*peer.echo_owed}, std::move(ways));
 }
 
 void MobilityService::terminate(MobilePeer& peer, const IpAddress& address) {
@@ -245,11 +255,15 @@ void MobilityService::revive(MobilePeer& peer) {
   outputs_.push(PathUp{peer.id});
 }
 
-// Repeated by the channel until it is answered.
 std::uint32_t MobilityService::say(MobilePeer& peer, Notice notice) {
+  return say(peer, std::move(notice), {Way{}});
+}
+
+// Repeated by the channel until it is answered.
+std::uint32_t MobilityService::say(MobilePeer& peer, Notice notice, std::vector<Way> ways) {
   const std::uint32_t number = ++counter_;
-  outputs_.push(
-      SendNotice{peer.id, NoticeId{peer.id, number}, std::move(notice), 1, Pacing::ByChannel});
+  outputs_.push(SendNotice{peer.id, NoticeId{peer.id, number}, std::move(notice), 1,
+                           Pacing::ByChannel, std::move(ways)});
   return number;
 }
 

@@ -239,12 +239,13 @@ class MobilityService {
   std::vector<Way> ways_to(const MobilePeer& peer,
                            const MigrationInitiator::Announce& announce) const;
   void arrive(MobilePeer& peer, const MigrationInitiator::Arrived& arrived, Instant now);
-  void return_echo(MobilePeer& peer);
+  void return_echo(MobilePeer& peer, const std::optional<IpAddress>& also_to = std::nullopt);
   void terminate(MobilePeer& peer, const IpAddress& address);
   void look_elsewhere(MobilePeer& peer);
   bool tell_addresses(MobilePeer& peer);
   void go_down(MobilePeer& peer);
   void revive(MobilePeer& peer);
+  std::uint32_t say(MobilePeer& peer, Notice notice, std::vector<Way> ways);
   std::uint32_t say(MobilePeer& peer, Notice notice);
   // The peers' moves (mobility_follow.cpp).
   void follow(MobilePeer& peer, std::uint32_t request, const AddressChange& notice,

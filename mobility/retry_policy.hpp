@@ -25,13 +25,18 @@ struct RetryPolicy {
   Duration silent_ceiling = std::chrono::seconds{30};
   // The peer hears us and says no: the pauses go on doubling, up to this.
   Duration refusal_ceiling = std::chrono::seconds{30};
-  // Unanswered announcements before somebody is asked where the peer is (S17).
+  // Unanswered announcements before somebody is asked again where the peer is (S17).
   unsigned tries_before_resolve = 3;
+  // What the first answer may take beyond its round trip and an eighth before it is overdue.
+  Duration shortest_lateness = std::chrono::milliseconds{2};
   // Unanswered announcements, with nothing else heard, before the path counts as down (B6).
   unsigned tries_before_down = 3;
 
   // From the announcement to its first repeat.
   Duration first(const std::optional<RoundTrip>& round_trip) const;
+  // From the announcement to when its answer is overdue: somebody else may know where the peer is,
+  // and asking him costs less than waiting for the repeat.
+  Duration overdue(const std::optional<RoundTrip>& round_trip) const;
   // From one repeat to the next, after so many without an answer: twice the pause before, up to
   // the ceiling.
   Duration next(Duration pause, unsigned unanswered) const;

@@ -43,6 +43,7 @@ void Node::carry_out(const AddressDeprecated& deprecated, Instant now) {
   stack_.connections().deprecate(address);
   routes_.remove_direct(address);
   if (successor) {
+    for (const Peer& peer : peers_) tell_round_trip(peer.id);
     restart_attempts(address, *successor, now);
     mobility_.handle_address_change(address, *successor, old_path, held_until, now);
   } else {
@@ -187,6 +188,7 @@ void Node::carry_out(const MobilityService::PathUnproven& claim, Instant now) {
 
 void Node::carry_out(const MobilityService::PathProven& proven, Instant now) {
   datapath_.prove_path(proven.peer);
+  ike_.repeat_at_once(proven.peer);
   publish(PathProvenEvent{proven.peer, proven.address}, now);
 }
 

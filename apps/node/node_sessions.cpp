@@ -151,9 +151,12 @@ void Node::carry_out(ike::SessionClosed& closed, Instant now) {
   publish(PeerFailed{closed.peer, std::string{closed.reason.what}}, now);
 }
 
+// Who never asked for anything over IKE knows the path by its connections.
 void Node::tell_round_trip(PeerId peer) {
   if (const auto rtt = ike_.rtt_of(peer)) {
     mobility_.set_round_trip(peer, RoundTrip{rtt->smoothed, rtt->variation});
+  } else if (const RttEstimator* tcp = stack_.connections().round_trip(peer)) {
+    mobility_.set_round_trip(peer, RoundTrip{tcp->smoothed(), tcp->variance()});
   }
 }
 

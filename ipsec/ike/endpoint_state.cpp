@@ -57,7 +57,7 @@ void IkeEndpoint::State::handle_init_request(const IkeHeader& header, Bytes data
     const auto found = sessions.find(known->second);
     if (found != sessions.end() && found->second->came_from(datagram)) {
       context.drops.count(IkeDrop::Duplicate);
-      outputs.push(SendDatagram{path, found->second->init_response()});
+      outputs.push(SendDatagram{path, found->second->repeat_init_response()});
       return;
     }
   }

@@ -92,6 +92,12 @@ void IkeEndpoint::rewrite(PeerId peer, const AddressRewrite& change) {
   }
 }
 
+void IkeEndpoint::repeat_at_once(PeerId peer) {
+  for (auto& [spi, entry] : state_->sessions) {
+    if (entry->peer() == peer) entry->repeat_at_once();
+  }
+}
+
 void IkeEndpoint::move_to(PeerId peer, const Path& path) {
   for (auto& [spi, entry] : state_->sessions) {
     if (entry->peer() == peer) entry->move_to(path);

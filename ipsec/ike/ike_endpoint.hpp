@@ -52,6 +52,8 @@ class IkeEndpoint {
 
   // The host at this side of the peer's path has moved; keys, message ids, window stay (S12).
   void rewrite(PeerId peer, const AddressRewrite& change);
+  // The peer is proven to be where it says: what went to where it was goes again.
+  void repeat_at_once(PeerId peer);
 
   // All of it has changed, or may have: addresses, ports, and whether ESP stands in UDP.
   void move_to(PeerId peer, const Path& path);

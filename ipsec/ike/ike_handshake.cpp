@@ -259,6 +259,7 @@ IkeSession::Reception IkeSession::receive(SessionContext& context, const IkeHead
   session->ends_at_ = Deadline{now + half_open_lifetime, "IKE session half open"};
   session->end_reason_ = {Errc::NotFound, "the initiator never authenticated itself"};
   session->send(path, session->init_response_);
+  session->init_answered_ = now;
   return {std::move(session), {}};
 }
 
@@ -298,6 +299,8 @@ void IkeSession::handle_auth_request(std::uint32_t message_id,
   }
 
   peer_ = peer->id;
+  const auto took = init_answered_ ? std::optional{now - *init_answered_} : std::nullopt;
+  if (took && *took < handshake_schedule.first) rtt_.handle_sample(*took);
   const bool in_udp = encapsulates() && path.local.port == nat_traversal_port;
   move_to({path.local, path.remote, {}, in_udp ? Encapsulation::Udp : Encapsulation::None});
   AuthContents response = own_contents(*peer, *method, init_response_, nonces_.initiator,

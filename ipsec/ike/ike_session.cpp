@@ -281,7 +281,8 @@ void IkeSession::repeat_forgotten(Instant now) {
 Duration IkeSession::first_repeat() const {
   const auto rtt = rtt_.estimate();
   if (!rtt) return shortest_first_repeat;
-  return std::max(shortest_first_repeat, rtt->smoothed * 3 / 2 + rtt->variation * 4);
+  return std::clamp<Duration>(rtt->smoothed * 3 / 2 + rtt->variation * 4, shortest_first_repeat,
+                              longest_repeat);
 }
 
 void IkeSession::send_request(OwnersRequest request, Instant now) {
@@ -330,6 +331,13 @@ void IkeSession::rewrite(const AddressRewrite& change) {
   // A mapping belongs to the NAT in front of the address that is left.
   if (change.side == Side::Remote && path_.local.port == nat_traversal_port) {
     path_.remote.port = nat_traversal_port;
+  }
+  if (change.side == Side::Local) repeat_at_once();  // answers may have come to where we were
+}
+
+void IkeSession::repeat_at_once() {
+  for (SentRequest& request : requests_.unanswered()) {
+    if (request.repeat_at) request.repeat_at = request.last_sent;
   }
 }
 

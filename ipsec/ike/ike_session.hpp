@@ -91,6 +91,9 @@ class IkeSession {
   void answer(std::uint32_t message_id, std::vector<Notify> notifies);
 
   void rewrite(const AddressRewrite& change);
+  // What the session repeats by itself is due now. Towards a new address of the peer only when it
+  // is proven: a claim must not make us send more than it took to make it.
+  void repeat_at_once();
   // Requests leave by this path from here on; a tunnel in it is the owner's business.
   void move_to(const Path& path) { path_ = {path.local, path.remote, {}, path.encapsulation}; }
   void close(Error reason, Instant now);  // with a Delete where there is somebody to tell
@@ -121,7 +124,10 @@ class IkeSession {
   const ByteString& lowest_nonce() const { return std::min(nonces_.initiator, nonces_.responder); }
   // Responder: is this the request the session came from, and the answer that it got.
   bool came_from(Bytes request) const { return std::ranges::equal(init_request_, request); }
-  const ByteString& init_response() const { return init_response_; }
+  const ByteString& repeat_init_response() {
+    init_answered_.reset();
+    return init_response_;
+  }
 
   std::optional<Output> poll() { return outputs_.poll(); }
   std::optional<Deadline> next_deadline() const;
@@ -222,6 +228,8 @@ class IkeSession {
   std::deque<OwnersRequest> waiting_;  // for room in the peer's window
   std::optional<std::uint32_t> delete_id_;
   RoundTripEstimator rtt_;
+  // Responder: IKE_AUTH comes a round trip after this, if neither was repeated (Karn).
+  std::optional<Instant> init_answered_;
 
   std::optional<Deadline> ends_at_;  // of a state that does not last
   std::optional<Instant> retires_at_;

@@ -28,7 +28,7 @@ struct ResolverSettings {
   Duration longest_wait = std::chrono::seconds{4};       // doubled from round to round up to this
   unsigned rounds = 3;
   // Between two questions for a host that is sought: from the first to the second, doubling.
-  Duration shortest_pause = std::chrono::seconds{1};
+  Duration shortest_pause = std::chrono::milliseconds{250};
   Duration longest_pause = std::chrono::seconds{30};
 };
 

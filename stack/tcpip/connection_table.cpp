@@ -324,6 +324,18 @@ void ConnectionTable::retransmit_now(PeerId peer) {
   }
 }
 
+const RttEstimator* ConnectionTable::round_trip(PeerId peer) const {
+  const auto owned = by_peer_.find(peer);
+  if (owned == by_peer_.end()) return nullptr;
+  const RttEstimator* shortest = nullptr;
+  for (const ConnectionRecord* record : owned->second.records) {
+    const RttEstimator& rtt = record->sender.rtt();
+    if (record->tcp == nullptr || !rtt.known()) continue;
+    if (shortest == nullptr || rtt.smoothed() < shortest->smoothed()) shortest = &rtt;
+  }
+  return shortest;
+}
+
 // --- an outage ---------------------------------------------------------------------------------
 
 void ConnectionTable::set_frozen(ConnectionRecord& record) {

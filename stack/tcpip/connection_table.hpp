@@ -15,6 +15,7 @@
 #include "stack/core/address_rewrite.hpp"
 #include "stack/core/machine.hpp"
 #include "stack/core/result.hpp"
+#include "stack/tcp/rtt_estimator.hpp"
 #include "stack/tcpip/connection_status.hpp"
 
 struct tcp_pcb;
@@ -71,6 +72,9 @@ class ConnectionTable {
   // Goes on as retransmit_now() does, which moves nothing while the peer is frozen.
   void thaw(PeerId peer);
   bool frozen(PeerId peer) const { return frozen_.contains(peer); }
+
+  // Of the connection with the shortest round trip; null: none has measured one.
+  const RttEstimator* round_trip(PeerId peer) const;
 
   // So many octets of each packet to this peer are not TCP's, beyond what the MTU of the local
   // address accounts for; what is queued is cut to it.

@@ -20,7 +20,9 @@ inline const IpAddress a = named('A'), b = named('B'), c = named('C'), d = named
 struct MobilityServiceTest : testing::Test {
   static constexpr std::uint64_t seed = 7;
   static constexpr Duration hold = 12h;
-  static constexpr Duration first_retry = 50ms;  // of a path with a round trip of 20 ms
+  // Of a path with a round trip of 20 ms.
+  static constexpr Duration overdue = 22500us;
+  static constexpr Duration first_retry = 50ms;
   SeededRng rng{seed};
   MobilityService service{rng};
   Instant now{1000s};

@@ -74,8 +74,9 @@ TEST_F(MobilityServiceTest, TheAnnouncementNamesTheAssociations) {
 TEST_F(MobilityServiceTest, AnAnnouncementIsRepeatedUntilItIsAnswered) {
   move(a, b);
   (void)said();
-  EXPECT_EQ(service.next_deadline()->at, now + first_retry);
-  EXPECT_EQ(after(first_retry - 1us), Words{});
+  EXPECT_EQ(after(overdue - 1us), Words{});
+  EXPECT_EQ(after(1us), Words{"resolve "}) << "who answers has answered by now";
+  EXPECT_EQ(after(first_retry - overdue - 1us), Words{});
   EXPECT_EQ(after(1us), Words{"send A>B #2 direct B>"}) << "S21: the tunnel may be blocked";
   EXPECT_EQ(after(99ms), Words{});
   EXPECT_EQ(after(1ms), Words{"send A>B #3 direct B>"});
@@ -93,7 +94,7 @@ TEST_F(MobilityServiceTest, WhatCouldNotBeSentBecomesANewExchange) {
   move(a, b);
   (void)said();
   service.handle_not_sent(sent.back().id, now);
-  EXPECT_EQ(after(first_retry), Words{"send A>B #1"});
+  EXPECT_THAT(after(first_retry), Contains("send A>B #1"));
   EXPECT_EQ(after(100ms), Words{"send A>B #2 direct B>"});
 }
 

@@ -106,6 +106,21 @@ TEST_F(PathProofTest, TheMoverEchoesOnTheNewPath) {
   EXPECT_EQ(service.timeline().records().back().proven, now);
 }
 
+// S16, S17: both have moved, and a hint led the announcement to the peer. It learns where we are
+// before we learn where it is, and must not wait for its proof until then.
+TEST_F(PathProofTest, TheEchoGoesAlsoToWhereAHintLed) {
+  move(a, b);
+  service.handle_peer_address(peer, y, now);
+  (void)said();
+  const auto& change = std::get<AddressChange>(sent.back().notice);
+  Nonce asked{};
+  asked.fill(7);
+  service.handle_answer(
+      sent.back().id,
+      MigrationCompleted{change.counter, MoveOutcome::Moved, change.nonce, {b, 0}, asked}, now);
+  EXPECT_THAT(said(), Contains("send echo #1 tunnel B>Y direct B>Y"));
+}
+
 // Attack 4: somebody on the path rewrites the source of an announcement.
 TEST_F(PathProofTest, AnAddressThatANatMadeIsBelievedOnlyWhereNatsAreAllowed) {
   const AddressChange behind{1, {x}, named('P'), OldPath::Gone, {}, {}};

@@ -18,6 +18,14 @@ TEST(RetryPolicy, TheFirstPauseFollowsTheRoundTrip) {
   EXPECT_EQ(policy.first(std::nullopt), 250ms);
 }
 
+// S17, B1: whoever else might know is asked as soon as who answers has answered.
+TEST(RetryPolicy, AnAnswerIsOverdueSoonAfterItsRoundTrip) {
+  const RetryPolicy policy;
+  EXPECT_EQ(policy.overdue(RoundTrip{2ms, 30ms}), 4ms);
+  EXPECT_EQ(policy.overdue(RoundTrip{80ms, 5ms}), 90ms);
+  EXPECT_EQ(policy.overdue(std::nullopt), policy.without_round_trip);
+}
+
 TEST(RetryPolicy, PausesDoubleUpToTheCeiling) {
   const RetryPolicy policy;
   Duration pause = policy.first(RoundTrip{100ms, 0ms});

@@ -37,6 +37,7 @@ TEST(IkeHandshake, TakesTwoRoundTrips) {
   EXPECT_EQ(wire.b().authenticated[0].path, IkeWire::path_of(1));
   EXPECT_EQ(wire.a().children[0].esn, Esn::On);
   EXPECT_EQ(wire.ike_a().rtt_of(the_other)->smoothed, 20ms);
+  EXPECT_EQ(wire.ike_b().rtt_of(the_other)->smoothed, 20ms);
   // Idle costs nothing: nobody wants to be called.
   EXPECT_EQ(wire.ike_a().next_deadline(), std::nullopt);
   EXPECT_EQ(wire.ike_b().next_deadline(), std::nullopt);

@@ -198,6 +198,18 @@ TEST_F(IkeRequests, GoOnAfterAMove) {
   EXPECT_EQ(wire.ike_a().path_of(the_other), moved);
 }
 
+// What the session repeats by itself does not wait for its timer when an end is elsewhere.
+TEST_F(IkeRequests, AreRepeatedAtOnceFromTheNewAddress) {
+  wire.lost = [](const InFlight&) { return true; };
+  ASSERT_TRUE(wire.request(0, 1));
+  wire.ike_a().rewrite(the_other, {Side::Local, address(IkeWire::address_a), address(new_address)});
+  wire.lost = nullptr;
+  wire.run(1ms);
+  ASSERT_EQ(wire.sent.size(), 2u);
+  EXPECT_EQ(wire.sent[1].bytes, wire.sent[0].bytes);
+  EXPECT_EQ(wire.sent[1].path, seen_from_there(path_between(new_address, IkeWire::address_b)));
+}
+
 TEST_F(IkeRequests, SilentOwnersAreWaitedFor) {
   std::optional<RequestReceived> kept;
   wire.b().reply = [&](const RequestReceived& request) -> std::optional<std::vector<Notify>> {
