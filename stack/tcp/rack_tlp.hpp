@@ -27,6 +27,8 @@ class RackTlp {
 
   bool known() const { return latest_.has_value(); }
   const SackScoreboard::Latest& latest() const { return *latest_; }
+  // What the answer to the latest took.
+  Duration round_trip() const { return rtt_; }
   // A segment that was sent so long ago, and before the latest, is lost.
   Duration reply_within(const RttEstimator& rtt, std::size_t sacked_segments,
                         bool in_recovery) const;

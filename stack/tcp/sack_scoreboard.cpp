@@ -170,11 +170,12 @@ SackScoreboard::Verdict SackScoreboard::mark_overtaken(const Latest& latest, Dur
                                                        Instant now,
                                                        std::optional<Instant> spared_before) {
   Verdict verdict;
+  const auto is_spared = [&](Instant sent_at) { return spared_before && sent_at < *spared_before; };
   // False: not yet, and whatever was sent later not either.
   const auto judge = [&](std::size_t index, Instant sent_at) {
     const Segment& segment = at(index);
     if (!earlier(sent_at, segment.end, latest.sent_at, latest.end)) return false;
-    if (spared_before && sent_at < *spared_before) return true;
+    if (is_spared(sent_at)) return true;
     const Instant due = sent_at + reply_within;
     if (due > now) {
       if (!verdict.next || due < *verdict.next) verdict.next = due;
@@ -198,15 +199,18 @@ SackScoreboard::Verdict SackScoreboard::mark_overtaken(const Latest& latest, Dur
   // What was spared stays to be judged another time.
   if (!spared_before) judged_until_ = index < count_ ? at(index).begin : at(count_ - 1).end;
 
-  while (!resent_.empty()) {
-    const Resent& resent = resent_.front();
-    if (!sequence_before(resent.begin, base())) {
-      const std::size_t where = index_of(resent.begin);
-      const bool waits = where < count_ && at(where).begin == resent.begin &&
-                         at(where).sent_at == resent.at && !at(where).sacked && !at(where).lost;
-      if (waits && !judge(where, resent.at)) break;
+  for (auto resent = resent_.begin(); resent != resent_.end();) {
+    if (!sequence_before(resent->begin, base())) {
+      const std::size_t where = index_of(resent->begin);
+      const bool waits = where < count_ && at(where).begin == resent->begin &&
+                         at(where).sent_at == resent->at && !at(where).sacked && !at(where).lost;
+      if (waits && is_spared(resent->at)) {
+        ++resent;
+        continue;
+      }
+      if (waits && !judge(where, resent->at)) break;
     }
-    resent_.pop_front();
+    resent = resent_.erase(resent);
   }
   return verdict;
 }

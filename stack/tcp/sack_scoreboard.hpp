@@ -59,7 +59,7 @@ class SackScoreboard {
   // Marks what was sent before (`sent_at`, `end`) was, and at least `window` before it was: by
   // RACK's clock at `now` with `rtt` as the time an answer takes. The rest of the time that the
   // next candidate has; none: nothing waits for a verdict. `spared_before`: what was sent before
-  // it is given no verdict.
+  // it is given no verdict, and may be given one another time.
   struct Verdict {
     bool marked = false;
     std::optional<Instant> next;

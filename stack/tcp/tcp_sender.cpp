@@ -110,12 +110,15 @@ void TcpSender::acknowledge(const Acknowledgement& ack, Instant now) {
   news.progressed = cumulative.acknowledged > 0;
   news.delivered = cumulative.delivered + selective.delivered;
   news.flown = cumulative.flown + selective.flown;
-  if (cumulative.below_a_delivered_one || selective.below_a_delivered_one) {
+  if ((cumulative.below_a_delivered_one || selective.below_a_delivered_one) && !old_path_) {
     rack_.reordering_seen();
   }
   news.sample = newest_sample(now);
   if (news.sample) rtt_.sample(*news.sample);
-  for (const auto& segment : delivered_) rack_.delivered(segment, now, rtt_);
+  for (const auto& segment : delivered_) {
+    const bool by_old_path = old_path_ && segment.sent_at < old_path_->left_at;
+    (by_old_path ? old_path_->rack : rack_).delivered(segment, now, rtt_);
+  }
   if (news.progressed) {
     rtt_.forget_back_off();
     timed_from_ = now;
@@ -174,18 +177,31 @@ void TcpSender::end_recovery(std::uint32_t ackno) {
 bool TcpSender::find_losses(Instant now) {
   verdict_at_.reset();
   if (board_.empty() || !rack_.known()) return false;
-  std::optional<Instant> spared;
-  if (switched_at_) {
-    if (now < *switched_at_ + 2 * rtt_.smoothed()) {
-      spared = switched_at_;
-    } else {
-      switched_at_.reset();
-    }
+  bool marked = false;
+  const auto judge = [&](const RackTlp& rack, std::optional<Instant> spared) {
+    const Duration within =
+        rack.reply_within(rtt_, board_.sacked_segments(), state_ != State::Open);
+    const auto verdict = board_.mark_overtaken(rack.latest(), within, now, spared);
+    marked |= verdict.marked;
+    if (verdict.next) verdict_at_ = std::min(verdict_at_.value_or(*verdict.next), *verdict.next);
+  };
+  const auto until = old_path_until();
+  if (until && now >= *until) old_path_.reset();
+  if (old_path_) {
+    judge(old_path_->rack, std::nullopt);
+    judge(rack_, old_path_->left_at);
+    verdict_at_ = std::min(verdict_at_.value_or(*until), *until);
+  } else {
+    judge(rack_, std::nullopt);
   }
-  const Duration within = rack_.reply_within(rtt_, board_.sacked_segments(), state_ != State::Open);
-  const auto verdict = board_.mark_overtaken(rack_.latest(), within, now, spared);
-  verdict_at_ = verdict.next;
-  return verdict.marked;
+  return marked;
+}
+
+// The last segment on the old path needs as long as the latest that was answered, and some more.
+std::optional<Instant> TcpSender::old_path_until() const {
+  if (!old_path_) return std::nullopt;
+  const Duration round = std::max(rtt_.smoothed(), old_path_->rack.round_trip());
+  return old_path_->left_at + round + round / 8;
 }
 
 // RFC 6582, by counting.
@@ -298,12 +314,14 @@ void TcpSender::restart(Instant now) {
   verdict_at_.reset();
   paced_until_.reset();
   probed_until_.reset();
-  switched_at_.reset();
+  old_path_.reset();
   probing_ = false;
   just_moved_ = true;
   timed_from_ = probe_from_ = now;
 }
 
-void TcpSender::path_switched(Instant now) { switched_at_ = now; }
+void TcpSender::path_switched(Instant now) {
+  if (rack_.known()) old_path_ = OldPath{now, rack_};
+}
 
 }  // namespace godwit

@@ -61,6 +61,7 @@ class TcpSender {
   // Everything under way is lost and the path another: from an initial window, at once.
   void restart(Instant now);
   // The path is another and the old one lives: what overtakes on the new one is no sign of loss.
+  // What was sent on the old one is judged by what else was, until all of it has had its time.
   void path_switched(Instant now);
   // The first unacknowledged is asked for (a SYN that came again).
   void lose_first() { board_.mark_first_lost(); }
@@ -81,6 +82,7 @@ class TcpSender {
   void end_probe(const Acknowledgement& ack, bool duplicate_reported);
   void end_recovery(std::uint32_t ackno);
   bool find_losses(Instant now);
+  std::optional<Instant> old_path_until() const;
   bool find_losses_without_sack(const Acknowledgement& ack, bool progressed);
   void begin_recovery(std::uint32_t ackno, Instant now);
   void adjust_window(const News& news, State before, Instant now);
@@ -106,7 +108,12 @@ class TcpSender {
   bool probe_repeated_ = false;                // it was old data
   bool probing_ = false;
   bool just_moved_ = false;
-  std::optional<Instant> switched_at_;
+  // The path before, while something sent on it may arrive.
+  struct OldPath {
+    Instant left_at;
+    RackTlp rack;
+  };
+  std::optional<OldPath> old_path_;
   std::vector<SackScoreboard::Delivered> delivered_;  // kept for its storage
 };
 

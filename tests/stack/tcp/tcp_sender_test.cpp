@@ -237,6 +237,29 @@ TEST(TcpSender, ASwitchToAFasterPathRepeatsNothing) {
   EXPECT_EQ(flow.timeouts, 0u);
 }
 
+// What was lost on the old path shortly before is found by what was sent behind it, as without a
+// switch: the reader waits a round trip for it, not two.
+TEST(TcpSender, ALossBeforeASwitchIsFoundAtOnce) {
+  Flow flow{2000};
+  flow.one_way = 20ms;
+  const Instant moves = Instant{1h} + 300ms;
+  std::optional<unsigned> gap;
+  flow.lose = [&](unsigned segment, unsigned) {
+    if (gap || flow.now < moves - 6ms) return false;
+    gap = segment;
+    return true;
+  };
+  ASSERT_FALSE(flow.run(moves));
+  ASSERT_TRUE(gap);
+  flow.one_way = 10ms;
+  flow.sender.path_switched(flow.now);
+  Instant at = moves;
+  for (; flow.una <= *gap && at < moves + 1s; at += 1ms) (void)flow.run(at);
+  EXPECT_LE(at - moves, 60ms) << "40 ms until it is missed, 20 ms to send it again";
+  ASSERT_TRUE(flow.run());
+  EXPECT_EQ(flow.timeouts, 0u);
+}
+
 // Loss, changed order, lost acknowledgements: every segment arrives.
 TEST(TcpSender, DeliversEverythingAtRandom) {
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {
