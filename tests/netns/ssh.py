@@ -13,7 +13,7 @@ from traffic import wait_for_port
 SERVICE = "127.0.0.1:2222"
 
 _SSHD = """
-ListenAddress 127.0.0.1:2222
+ListenAddress {service}
 HostKey {directory}/host
 AuthorizedKeysFile {directory}/user.pub
 PidFile none
@@ -29,10 +29,10 @@ PrintMotd no
 class Terminal:
     """A program on a terminal of its own, typed at and read from."""
 
-    def __init__(self, lab, namespace, *argv):
+    def __init__(self, lab, namespace, *argv, **options):
         self._leader, follower = pty.openpty()
         self.process = lab.start(namespace, *argv, stdin=follower, stdout=follower,
-                                 stderr=follower)
+                                 stderr=follower, **options)
         os.close(follower)
         self.output = ""
 
@@ -62,10 +62,11 @@ class Terminal:
 
 
 class Ssh:
-    """Keys and a running sshd; port 22 is to be published as SERVICE."""
+    """Keys and a running sshd; port 22 is to be published as `service`."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, service=SERVICE):
         self.lab = lab
+        self.service = service
         self.directory = lab.path("ssh")
         os.makedirs(self.directory, mode=0o700)
         for name in ("host", "user"):
@@ -80,10 +81,10 @@ class Ssh:
             self._made = "/run/sshd"
         config = os.path.join(self.directory, "sshd_config")
         with open(config, "w") as file:
-            file.write(_SSHD.format(directory=self.directory))
+            file.write(_SSHD.format(directory=self.directory, service=self.service))
         process = self.lab.start(self.lab.ch, "sshd", "-D", "-e", "-f", config,
                                  log=self.lab.path("sshd.log"))
-        wait_for_port(self.lab, self.lab.ch, SERVICE, process)
+        wait_for_port(self.lab, self.lab.ch, self.service, process)
 
     def remove(self):
         if self._made:
