@@ -54,6 +54,7 @@ class Measured:
     own: list             # ms: the longest silences of the flow without a move
     ping: float           # ms: median round trip of ping outside the moves
     ping_worst: float     # ms: its 99th percentile there
+    trips: list           # ms, one a move: the round trip of ping just before it
     moves: list           # what `godwit status` says of them
     problem: str = ""     # how the flow ended, if badly
 
@@ -81,6 +82,10 @@ class Ping:
         self._thread.join()
         self._lab.stop(self._process)
 
+    def before(self, move):
+        """The round trip that was measured last before a move; none: nothing came back."""
+        return next((ms for at, ms in reversed(self.answers) if at + ms / 1e3 < move.left), None)
+
     def outside(self, moves, around):
         """Round trips that no move touched, sorted."""
         return sorted(ms for at, ms in self.answers
@@ -98,7 +103,8 @@ def measure(case, moves, build):
     if case.load == SATURATED:
         options |= {"rate": BOTTLENECK,
                     "queue": BOTTLENECK / 8 * max(rtt, SHORTEST_QUEUE)}
-    dwell = 0.8 + 6 * rtt
+    # A flow that fills a queue needs many round trips until it does so again.
+    dwell = 0.8 + (30 if case.load == SATURATED else 6) * rtt
     stops = [Stop("AB"[number % 2 == 0], 2, case.manner, case.outage) for number in range(moves)]
     one = dwell + 0.3 + case.outage + (_OVERLAP if case.manner == MAKE else 0.0)
     # The longest of many silences grows with the time watched: what a make before break is compared
@@ -119,24 +125,42 @@ def measure(case, moves, build):
         status = mobile.status()
         alive = flow.running()
         ping.stop()
-        problem = flow.wait(30) if alive else flow.wait(0) or "the flow ended before the moves did"
+        problem = flow.wait(120) if alive else flow.wait(0) or "the flow ended before the moves did"
         for host in (mobile, correspondent):
             host.stop()
-    return judged(flow, ping, made, end, status, problem, rtt)
+    return judged(case, flow, ping, made, end, status, problem)
 
 
-def judged(flow, ping, moves, end, status, problem, rtt):
+def judged(case, flow, ping, moves, end, status, problem):
     if not flow.arrivals:
         raise LabError("the flow brought nothing: " + problem)
     journey.judge(moves, flow.silence, end)
+    answers = ping.outside(moves, 0.1 + 2 * case.rtt_ms / 1e3) or [float("nan")]
+    usual = statistics.median(answers)
     stalls = []
     for move, following in zip(moves, [*moves[1:], None]):
         until = following.left if following else end
         came = any(move.came < at < until for at, _ in flow.arrivals)
-        stalls.append(move.stall * 1e3 if came else None)
-    answers = ping.outside(moves, 0.1 + 2 * rtt) or [float("nan")]
-    return Measured(stalls, own_silences(flow, moves, end), statistics.median(answers),
-                    percentile(answers, 0.99), status["moves"][-len(moves):], problem)
+        stall = move.stall * 1e3
+        if case.load == SATURATED and move.manner == BREAK:
+            stall = stall_at(flow, move, (ping.before(move) or usual) / 1e3, until) * 1e3
+        stalls.append(stall if came else None)
+    return Measured(stalls, own_silences(flow, moves, end), usual, percentile(answers, 0.99),
+                    [ping.before(move) or usual for move in moves], status["moves"][-len(moves):],
+                    problem)
+
+
+def stall_at(flow, move, trip, until):
+    """Seconds. A flow that fills a queue loses packets and stands still without any move, shortly
+    before one and some round trips after it: only what begins within two of them counts, and only
+    from the move on."""
+    stalls = [0.0]
+    for began, ended in flow.gaps(until):
+        if ended < move.left or began > move.came + 2 * trip:
+            continue
+        gone = max(0.0, min(ended, move.came) - max(began, move.left))
+        stalls.append(ended - max(began, move.left) - gone)
+    return max(stalls)
 
 
 def own_silences(flow, moves, end):
