@@ -54,8 +54,8 @@ Outcome<Done> Daemon::start() {
   asio::co_spawn(io_, follow_signals(), asio::detached);
   log_("ready: " + config_.name + ", " + std::to_string(config_.peers.size()) +
        (config_.peers.size() == 1 ? " peer" : " peers") +
-       (config_.socks ? ", SOCKS5 at " + to_string(config_.socks->listen) : "") + ", control at " +
-       config_.control_socket);
+       (config_.socks ? ", SOCKS and HTTP proxy at " + to_string(config_.socks->listen) : "") +
+       ", control at " + config_.control_socket);
   tell_service_manager("READY=1");
   return Done{};
 }
@@ -64,11 +64,11 @@ Outcome<Done> Daemon::open_ways_in() {
   Node& node = runner_.node();
   connector_.emplace(io_.get_executor(), node);
   if (config_.socks) {
-    socks_.emplace(io_, *connector_, log_);
+    socks_.emplace(io_, *connector_, log_, ProxyUsers{config_.socks->users});
     if (auto open = socks_->listen(config_.socks->listen); !open) return open;
-    if (!config_.socks->listen.address.is_loopback()) {
+    if (!config_.socks->listen.address.is_loopback() && config_.socks->users.empty()) {
       log_("warning: socks.listen: everybody who can reach " + to_string(config_.socks->listen) +
-           " can use this proxy");
+           " can use this proxy; \"users\" would ask for a password");
     }
   }
   publish_.emplace(io_, node, log_);

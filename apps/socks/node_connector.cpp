@@ -33,10 +33,11 @@ SocksReply reply_for(const asio::error_code& error) {
   if (error == asio::error::network_unreachable || error == asio::error::network_down) {
     return SocksReply::NetworkUnreachable;
   }
-  // A connection that never came about: nobody answered, or its peer could not be authenticated.
-  if (error == asio::error::host_unreachable || error == asio::error::timed_out ||
-      error == asio::error::connection_reset || error == asio::error::host_not_found ||
-      error == asio::error::host_not_found_try_again || error == asio::error::no_data) {
+  if (error == asio::error::timed_out) return SocksReply::TtlExpired;
+  // A connection that never came about, such as to a peer that could not be authenticated.
+  if (error == asio::error::host_unreachable || error == asio::error::connection_reset ||
+      error == asio::error::host_not_found || error == asio::error::host_not_found_try_again ||
+      error == asio::error::no_data) {
     return SocksReply::HostUnreachable;
   }
   if (error == asio::error::access_denied || error == asio::error::no_permission) {

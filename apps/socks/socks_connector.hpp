@@ -9,7 +9,7 @@
 #include <asio/awaitable.hpp>
 
 #include "apps/node/channel.hpp"
-#include "apps/socks/socks5_handshake.hpp"
+#include "apps/socks/socks_destination.hpp"
 
 namespace godwit {
 

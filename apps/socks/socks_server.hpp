@@ -1,4 +1,4 @@
-// The way in for unmodified programs (C6): a SOCKS5 proxy on a socket of the host.
+// The way in for unmodified programs (C6): a proxy for SOCKS and HTTP on a socket of the host.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -7,6 +7,7 @@
 
 #include "apps/node/log.hpp"
 #include "apps/node/outcome.hpp"
+#include "apps/node/proxy_users.hpp"
 #include "apps/node/relay.hpp"
 #include "apps/node/sessions.hpp"
 #include "apps/socks/socks_connector.hpp"
@@ -19,7 +20,7 @@ class SocksServer {
   static constexpr std::size_t most_sessions = 4096;
 
   // `connector` outlives the server, the server its sessions.
-  SocksServer(asio::io_context& io, SocksConnector& connector, Log log);
+  SocksServer(asio::io_context& io, SocksConnector& connector, Log log, ProxyUsers users = {});
 
   // The problem names the address and what stands in the way.
   Outcome<Done> listen(const Endpoint& endpoint);
@@ -34,6 +35,7 @@ class SocksServer {
 
   SocksConnector& connector_;
   Log log_;
+  ProxyUsers users_;
   asio::ip::tcp::acceptor acceptor_;
   RelayBuffers buffers_;
   Sessions sessions_;

@@ -94,6 +94,21 @@ TEST(ConfigParser, ProtectsByDefault) {
   EXPECT_FALSE(config->socks);
 }
 
+TEST(ConfigParser, ReadsTheUsersOfTheProxy) {
+  const auto config = parse_config(
+      R"({"socks": {"listen": "127.0.0.1:1080",
+         "users": [{"name": "ann", "password": "open sesame"}]}})",
+      file);
+  ASSERT_TRUE(config) << config.problem();
+  const ProxyUsers users{config->socks->users};
+  EXPECT_TRUE(users.required());
+  EXPECT_TRUE(users.know("ann", "open sesame"));
+  EXPECT_FALSE(users.know("ann", "open sesamf"));
+  EXPECT_FALSE(users.know("bob", "open sesame"));
+  EXPECT_FALSE(users.know("", ""));
+  EXPECT_FALSE(ProxyUsers{}.required());
+}
+
 TEST(ConfigParser, KeepsAnEmptyPolicyEmpty) {
   const auto config = parse_config(R"({"policy": []})", file);
   ASSERT_TRUE(config);
@@ -170,6 +185,17 @@ TEST(ConfigParser, SaysWhatIsWrongAndWhatIsAllowed) {
       {R"({"socks": {}})", "socks.listen", "nothing", "an address and a port"},
       {R"({"socks": {"listen": "localhost:1080"}})", "socks.listen", "localhost:1080", "127.0.0.1"},
       {R"({"socks": {"listen": "127.0.0.1:0"}})", "socks.listen", "127.0.0.1:0", "a port"},
+      {R"({"socks": {"listen": "127.0.0.1:1", "users": []}})", "socks.users", "an empty list",
+       "a list of users"},
+      {R"({"socks": {"listen": "127.0.0.1:1", "users": {"a": "b"}}})", "socks.users", "\"a\"",
+       "a list of users"},
+      {R"({"socks": {"listen": "127.0.0.1:1", "users": [{"name": "a:b", "password": "12345678"}]}})",
+       "socks.users[0].name", "a:b", "without ':'"},
+      {R"({"socks": {"listen": "127.0.0.1:1", "users": [{"name": "a"}]}})",
+       "socks.users[0].password", "nothing", "8 to 255"},
+      {R"({"socks": {"listen": "127.0.0.1:1", "users": [{"name": "a", "password": "12345678"},
+         {"name": "a", "password": "87654321"}]}})",
+       "socks.users[1].name", "\"a\"", "each user once"},
       {R"({"publish": [{"port": 0, "to": "127.0.0.1:22"}]})", "publish[0].port", "0", "from 1"},
       {R"({"publish": [{"to": "127.0.0.1:22"}]})", "publish[0].port", "nothing", "1 to 65535"},
       {R"({"publish": [{"port": 22, "to": "127.0.0.1:22"}, {"port": 22, "to": "127.0.0.1:23"}]})",
@@ -219,6 +245,10 @@ TEST(ConfigParser, NeverRepeatsASecret) {
   const std::string problem = problem_of(R"({"peers": [{"name": "a", "psk": "hunter2"}]})");
   EXPECT_THAT(problem, HasSubstr("peers[0].psk: found a text of 7 characters"));
   EXPECT_THAT(problem, ::testing::Not(HasSubstr("hunter2")));
+  const std::string user = problem_of(
+      R"({"socks": {"listen": "[::1]:1", "users": [{"name": "a", "password": "hunter2"}]}})");
+  EXPECT_THAT(user, HasSubstr("socks.users[0].password: found a text of 7 characters"));
+  EXPECT_THAT(user, ::testing::Not(HasSubstr("hunter2")));
   const std::string dns =
       problem_of(R"({"dns": {"update": {"key": {"name": "k", "secret": "hunter2"}}}})");
   EXPECT_THAT(dns, HasSubstr("dns.update.key.secret: found a text of 7 characters"));

@@ -1,5 +1,6 @@
 #include "apps/socks/socks_server.hpp"
 
+#include <future>
 #include <map>
 #include <thread>
 
@@ -66,6 +67,8 @@ class ScriptedConnector final : public SocksConnector {
 // The proxy runs in a thread of its own; the test is an ordinary blocking client.
 class SocksServerTest : public ::testing::Test {
  protected:
+  explicit SocksServerTest(ProxyUsers users = {})
+      : server_{io_, connector_, [](const std::string&) {}, std::move(users)} {}
   void SetUp() override {
     const auto open = server_.listen({IpAddress::v4({127, 0, 0, 1}), 0});
     ASSERT_TRUE(open) << open.problem();
@@ -97,10 +100,26 @@ class SocksServerTest : public ::testing::Test {
     return to_hex(octets);
   }
 
+  static void write(Tcp::socket& socket, std::string_view text) {
+    asio::write(socket, asio::buffer(text));
+  }
+  static std::string read(Tcp::socket& socket, std::size_t count) {
+    std::string text(count, '\0');
+    asio::error_code error;
+    text.resize(asio::read(socket, asio::buffer(text), error));
+    return text;
+  }
+  // What the connector was asked for until then.
+  std::vector<std::string> asked() {
+    std::promise<std::vector<std::string>> answer;
+    asio::post(io_, [&] { answer.set_value(connector_.asked); });
+    return answer.get_future().get();
+  }
+
   asio::io_context io_;
   asio::io_context client_io_;
   ScriptedConnector connector_{io_};
-  SocksServer server_{io_, connector_, [](const std::string&) {}};
+  SocksServer server_;
   std::thread thread_;
 };
 
@@ -143,13 +162,67 @@ TEST_F(SocksServerTest, ReportsEveryFailureAndCloses) {
   }
 }
 
-TEST_F(SocksServerTest, AnswersOtherProtocolsAndGoesOn) {
-  Tcp::socket socks4 = client();
-  send(socks4, "04010050cb00710500");
-  EXPECT_EQ(receive(socks4, 100), "005b000000000000");
-  Tcp::socket http = client();
-  asio::write(http, asio::buffer(std::string{"GET http://example.org/ HTTP/1.1\r\n\r\n"}));
-  EXPECT_THAT(receive(http, 1000), ::testing::StartsWith("485454502f312e3120353031"));
+// C6: one port for all of them.
+TEST_F(SocksServerTest, SpeaksSocks4) {
+  Tcp::socket socket = client();
+  send(socket,
+       "04010050cb0071056d6500"
+       "6561726c79");
+  EXPECT_EQ(receive(socket, 8).substr(0, 4), "005a");
+  EXPECT_EQ(receive(socket, 5), "6561726c79");
+  Tcp::socket named = client();
+  send(named, "0401005000000001006100");
+  EXPECT_EQ(receive(named, 8).substr(0, 4), "005a");
+  Tcp::socket refused = client();
+  send(refused, "04010002cb00710500");
+  EXPECT_EQ(receive(refused, 100), "005b000000000000");
+  EXPECT_EQ(asked(), (std::vector<std::string>{"203.0.113.5:80", "a:80", "203.0.113.5:2"}));
+}
+
+TEST_F(SocksServerTest, OpensAnHttpTunnel) {
+  Tcp::socket socket = client();
+  write(socket, "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\nearly");
+  EXPECT_EQ(read(socket, 44), "HTTP/1.1 200 Connection established\r\n\r\nearly");
+  socket.shutdown(Tcp::socket::shutdown_send);
+  EXPECT_EQ(read(socket, 1), "");
+  Tcp::socket refused = client();
+  write(refused, "CONNECT a:2 HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_THAT(read(refused, 1000),
+              ::testing::AllOf(::testing::StartsWith("HTTP/1.1 403 Forbidden\r\n"),
+                               ::testing::HasSubstr("cannot reach a:2: ")));
+}
+
+// The service behind it is an echo: what comes back is what the destination was sent. A second
+// request, which may be for somebody else, is not among it.
+TEST_F(SocksServerTest, HandsOneHttpRequestOnAndNotAnOctetMore) {
+  const std::string second = "GET http://elsewhere/ HTTP/1.1\r\nHost: elsewhere\r\n\r\n";
+  const std::string content[] = {"Content-Length: 5\r\n\r\nhello",
+                                 "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"};
+  for (const std::string& fields : content) {
+    const std::string request = "POST http://a/x HTTP/1.1\r\nHost: a\r\n" + fields + second;
+    for (const std::size_t split :
+         {request.size(), request.size() - second.size(), std::size_t{70}}) {
+      Tcp::socket socket = client();
+      write(socket, request.substr(0, split));
+      write(socket, request.substr(split));
+      const std::string answer = read(socket, 1000);
+      EXPECT_THAT(answer, ::testing::StartsWith("POST /x HTTP/1.1\r\nHost: a\r\n"));
+      EXPECT_THAT(answer, ::testing::EndsWith(fields.substr(fields.find("\r\n\r\n"))));
+      EXPECT_THAT(answer, ::testing::HasSubstr("\r\nConnection: close\r\n\r\n"));
+    }
+  }
+}
+
+TEST_F(SocksServerTest, BreaksOffARequestWithoutAnEnd) {
+  Tcp::socket socket = client();
+  write(socket, "POST http://a/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense");
+  std::array<char, 1000> answer;
+  asio::error_code error;
+  asio::read(socket, asio::buffer(answer), error);
+  EXPECT_TRUE(error);
+}
+
+TEST_F(SocksServerTest, AnswersNonsenseAndGoesOn) {
   Tcp::socket bind = client();
   send(bind,
        "050100"
@@ -157,6 +230,10 @@ TEST_F(SocksServerTest, AnswersOtherProtocolsAndGoesOn) {
   EXPECT_EQ(receive(bind, 100),
             "0500"
             "05070001000000000000");
+  Tcp::socket half = client();
+  write(half, "GET http://a/ HTTP/1.1\r\nHost");
+  half.shutdown(Tcp::socket::shutdown_send);
+  EXPECT_THAT(read(half, 1000), ::testing::StartsWith("HTTP/1.1 400 Bad Request\r\n"));
   Tcp::socket gone = client();
   send(gone, "05");
   gone.close();
@@ -165,6 +242,36 @@ TEST_F(SocksServerTest, AnswersOtherProtocolsAndGoesOn) {
        "050100"
        "0501000301610050");
   EXPECT_EQ(receive(socket, 12).substr(0, 8), "05000500");
+}
+
+class PrivateSocksServerTest : public SocksServerTest {
+ protected:
+  PrivateSocksServerTest() : SocksServerTest{ProxyUsers{{{"ann", "open sesame"}}}} {}
+};
+
+TEST_F(PrivateSocksServerTest, AsksEveryProtocolForAPassword) {
+  Tcp::socket socks5 = client();
+  send(socks5,
+       "05020002"
+       "0103616e6e0b6f70656e20736573616d65"
+       "0501000301610050");
+  EXPECT_EQ(receive(socks5, 6), "050201000500");
+  Tcp::socket wrong = client();
+  send(wrong,
+       "05020002"
+       "0103616e6e0b6f70656e20736573616d66"
+       "0501000301610050");
+  EXPECT_EQ(receive(wrong, 100), "05020101");
+  Tcp::socket without = client();
+  send(without, "050100");
+  EXPECT_EQ(receive(without, 100), "05ff");
+  Tcp::socket socks4 = client();
+  send(socks4, "04010050cb007105616e6e00");
+  EXPECT_EQ(receive(socks4, 100), "005b000000000000");
+  Tcp::socket http = client();
+  write(http, "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_THAT(read(http, 1000), ::testing::StartsWith("HTTP/1.1 407 "));
+  EXPECT_EQ(asked(), std::vector<std::string>{"a:80"});
 }
 
 TEST_F(SocksServerTest, SaysThatThePortIsTaken) {
