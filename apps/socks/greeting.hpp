@@ -1,6 +1,7 @@
 // What the proxy's half of a greeting says to its session, whichever protocol is spoken.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -18,6 +19,11 @@ struct Greeting {
   struct Connect {  // to be answered with handle_connected() or handle_failed()
     SocksDestination destination;
   };
+  // UDP is to be carried for the client (RFC 1928 section 7), from this port of its; 0: it does not
+  // know yet. To be answered as Connect is.
+  struct Associate {
+    std::uint16_t port;
+  };
   // What follows, in both directions, is the connection's.
   struct Open {
     ByteString first{};              // for the destination, before anything of the client's
@@ -26,7 +32,7 @@ struct Greeting {
   struct Close {  // after what was to be sent
     std::string reason;
   };
-  using Output = std::variant<Send, Connect, Open, Close>;
+  using Output = std::variant<Send, Connect, Associate, Open, Close>;
 };
 
 }  // namespace godwit

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "apps/socks/socks5_address.hpp"
+
 namespace godwit {
 namespace {
 
@@ -29,7 +31,7 @@ constexpr std::size_t address_type_at = 3;
 constexpr std::size_t address_at = 4;
 constexpr std::size_t port_length = 2;
 enum class Command : std::uint8_t { Connect = 1, Bind = 2, UdpAssociate = 3 };
-enum class AddressType : std::uint8_t { V4 = 1, Name = 3, V6 = 4 };
+using AddressType = Socks5AddressType;
 
 // The longest message there is: a user and a password of 255 octets each.
 constexpr std::size_t longest_message = user_at + 255 + 1 + 255;
@@ -117,11 +119,20 @@ void Socks5Handshake::read_request() {
   const auto port =
       static_cast<std::uint16_t>(pending_[at + length] << 8 | pending_[at + length + 1]);
 
-  if (Command{pending_[command_at]} != Command::Connect) {
-    return close_with(SocksReply::CommandNotSupported, "a command other than CONNECT");
+  const Command command{pending_[command_at]};
+  if (command != Command::Connect && command != Command::UdpAssociate) {
+    return close_with(SocksReply::CommandNotSupported,
+                      "a command other than CONNECT and UDP ASSOCIATE");
   }
-  if (pending_[reserved_at] != 0 || port == 0) {
+  if (pending_[reserved_at] != 0 || (port == 0 && command == Command::Connect)) {
     return close_with(SocksReply::GeneralFailure, "a malformed request");
+  }
+  // Which address it will send from is known already: that of its TCP connection.
+  if (command == Command::UdpAssociate) {
+    state_ = State::Connecting;
+    pending_.clear();
+    outputs_.push(Associate{port});
+    return;
   }
   auto destination = host_of(host);
   if (!destination) {
@@ -151,14 +162,8 @@ void Socks5Handshake::handle_failed(SocksReply why) {
 }
 
 void Socks5Handshake::reply(SocksReply code, const std::optional<Endpoint>& bound) {
-  const Endpoint endpoint = bound.value_or(Endpoint{IpAddress::v4({}), 0});
-  ByteString bytes{
-      version_5, static_cast<std::uint8_t>(code), 0,
-      static_cast<std::uint8_t>(endpoint.address.is_v4() ? AddressType::V4 : AddressType::V6)};
-  const Bytes octets = endpoint.address.octets();
-  bytes.insert(bytes.end(), octets.begin(), octets.end());
-  bytes.push_back(static_cast<std::uint8_t>(endpoint.port >> 8));
-  bytes.push_back(static_cast<std::uint8_t>(endpoint.port));
+  ByteString bytes{version_5, static_cast<std::uint8_t>(code), 0};
+  append_socks5_address(bytes, bound.value_or(Endpoint{IpAddress::v4({}), 0}));
   outputs_.push(Send{std::move(bytes)});
 }
 

@@ -1,7 +1,8 @@
 // The server's half of a SOCKS5 greeting (RFC 1928), as a machine without I/O: octets in; out
 // come octets for the client, the destination it asks for, or the end. CONNECT with IPv4, IPv6
-// and names; user and password (RFC 1929) if somebody is to be told apart, else neither. Every
-// request gets the answer the RFC has for it; memory is bounded by the longest request there is.
+// and names; UDP ASSOCIATE; user and password (RFC 1929) if somebody is to be told apart, else
+// neither. Every request gets the answer the RFC has for it; memory is bounded by the longest
+// request there is.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,7 @@ class Socks5Handshake {
  public:
   using Send = Greeting::Send;
   using Connect = Greeting::Connect;
+  using Associate = Greeting::Associate;
   using Open = Greeting::Open;
   using Close = Greeting::Close;
   using Output = Greeting::Output;

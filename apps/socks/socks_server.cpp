@@ -86,13 +86,21 @@ asio::awaitable<void> SocksServer::accept_clients() {
 
 asio::awaitable<void> SocksServer::serve(asio::ip::tcp::socket socket) {
   asio::error_code error;
+  std::string who = "a client";
+  std::optional<SocksSession::Ends> ends;
   const auto client_at = socket.remote_endpoint(error);
-  const std::string who = error ? "a client" : to_string(from_asio(client_at));
+  const auto proxy_at = error ? client_at : socket.local_endpoint(error);
+  if (!error) {
+    who = to_string(from_asio(client_at));
+    ends = {from_asio(client_at).address, from_asio(proxy_at).address};
+  }
   const auto client = make_channel(std::move(socket));
-  SocksSession session{*client, connector_, users_};
+  SocksSession session{*client, ends, {acceptor_.get_executor(), connector_, users_, buffers_}};
   const auto far = co_await session.open();
   if (!far) {
-    log_("socks: " + who + " to " + session.destination() + ": " + session.reason());
+    if (!session.reason().empty()) {
+      log_("socks: " + who + " to " + session.destination() + ": " + session.reason());
+    }
     co_return;
   }
   const RelayEnd end = co_await relay(session.near(), *far, session.early(), buffers_);

@@ -8,6 +8,8 @@
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include "apps/socks/udp_association.hpp"
+
 namespace godwit {
 namespace {
 
@@ -23,8 +25,9 @@ constexpr auto connect_patience = 60s;
 constexpr auto farewell_patience = 2s;
 constexpr std::size_t greeting_chunk = 4096;
 
-asio::awaitable<void> pause(std::chrono::steady_clock::duration duration) {
-  asio::steady_timer timer{co_await asio::this_coro::executor, duration};
+asio::awaitable<void> pause(asio::any_io_executor executor,
+                            std::chrono::steady_clock::duration duration) {
+  asio::steady_timer timer{std::move(executor), duration};
   asio::error_code ignored;
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 }
@@ -42,32 +45,66 @@ asio::awaitable<bool> send(ByteChannel& client, Bytes bytes) {
 }  // namespace
 
 asio::awaitable<std::unique_ptr<ByteChannel>> SocksSession::open() {
-  const auto greeted = co_await (greet() || pause(greeting_patience));
+  const auto greeted = co_await (greet() || pause(where_.executor, greeting_patience));
   if (greeted.index() == 1) {
     reason_ = "no complete request within 30 s";
     handshake_.handle_silence();
-    co_await (carry_out() || pause(farewell_patience));
+    co_await (carry_out() || pause(where_.executor, farewell_patience));
+  }
+  if (association_) {
+    co_await associate();
+    co_return nullptr;
   }
   if (!destination_) {
-    co_await (say_farewell() || pause(farewell_patience));
+    co_await (say_farewell() || pause(where_.executor, farewell_patience));
     co_return nullptr;
   }
   SocksResult result = co_await connect();
-  if (auto* connection = std::get_if<SocksConnection>(&result)) {
-    handshake_.handle_connected(connection->bound);
-    co_await carry_out();
-    co_return std::move(connection->channel);
-  }
-  const auto& failure = std::get<SocksFailure>(result);
+  if (const auto* failure = std::get_if<SocksFailure>(&result)) co_return co_await refuse(*failure);
+  auto& connection = std::get<SocksConnection>(result);
+  handshake_.handle_connected(connection.bound);
+  co_await carry_out();
+  co_return std::move(connection.channel);
+}
+
+std::string SocksSession::destination() const {
+  if (association_) return "UDP";
+  return destination_ ? to_string(*destination_) : "?";
+}
+
+asio::awaitable<std::unique_ptr<ByteChannel>> SocksSession::refuse(const SocksFailure& failure) {
   reason_ = std::string{to_string(failure.reply)} + ": " + failure.why;
   handshake_.handle_failed(failure.reply, failure.why);
   co_await carry_out();
-  co_await (say_farewell() || pause(farewell_patience));
+  co_await (say_farewell() || pause(where_.executor, farewell_patience));
   co_return nullptr;
 }
 
+asio::awaitable<void> SocksSession::associate() {
+  if (!ends_) {
+    const SocksFailure failure{SocksReply::CommandNotSupported,
+                               "UDP needs a client that comes by TCP, not by a Unix socket"};
+    co_await refuse(failure);
+    co_return;
+  }
+  UdpAssociation association{where_.executor, where_.connector, where_.buffers, ends_->client,
+                             association_->port};
+  if (const auto error = association.open(ends_->proxy)) {
+    const SocksFailure failure{SocksReply::GeneralFailure, error.message()};
+    co_await refuse(failure);
+    co_return;
+  }
+  handshake_.handle_connected(association.bound());
+  co_await carry_out();
+  co_await association.run(client_);
+  if (association.drops().total() > 0) {
+    reason_ = association.carried() + "; dropped: " + to_string(association.drops());
+  }
+}
+
 asio::awaitable<SocksResult> SocksSession::connect() {
-  auto reached = co_await (connector_.connect(*destination_) || pause(connect_patience));
+  auto reached = co_await (where_.connector.connect(*destination_) ||
+                           pause(where_.executor, connect_patience));
   // Asio flattens the variant: either outcome of connect(), or the pause's.
   if (auto* connection = std::get_if<SocksConnection>(&reached)) co_return std::move(*connection);
   if (auto* failure = std::get_if<SocksFailure>(&reached)) co_return std::move(*failure);
@@ -76,7 +113,7 @@ asio::awaitable<SocksResult> SocksSession::connect() {
 
 asio::awaitable<void> SocksSession::greet() {
   std::array<std::uint8_t, greeting_chunk> chunk;
-  while (!destination_ && !closed_) {
+  while (!destination_ && !association_ && !closed_) {
     asio::error_code error;
     const std::size_t count = client_.read_some(chunk, error);
     if (error == asio::error::would_block) {
@@ -101,6 +138,8 @@ asio::awaitable<void> SocksSession::carry_out() {
       co_await send(client_, message->bytes);  // a client that is gone is noticed by reading
     } else if (const auto* request = std::get_if<Greeting::Connect>(&*output)) {
       destination_ = request->destination;
+    } else if (const auto* association = std::get_if<Greeting::Associate>(&*output)) {
+      association_ = *association;
     } else if (auto* open = std::get_if<Greeting::Open>(&*output)) {
       begin(std::move(*open));
     } else if (auto* close = std::get_if<Greeting::Close>(&*output)) {

@@ -85,11 +85,12 @@ TEST(Socks5Handshake, AnswersEveryRequestAsTheRfcSays) {
       {"05 01 00 03 02 61ff 0016", {failed, "close a request with an impossible name"}},
       {"05 01 00 01 cb007105 0000", {failed, "close a malformed request"}},
       {"05 01 01 01 cb007105 0050", {failed, "close a malformed request"}},
-      {"05 02 00 01 cb007105 0050", {no_command, "close a command other than CONNECT"}},
-      {"05 03 00 01 00000000 0000", {no_command, "close a command other than CONNECT"}},
-      {"05 00 00 01 cb007105 0050", {no_command, "close a command other than CONNECT"}},
+      {"05 02 00 01 cb007105 0050",
+       {no_command, "close a command other than CONNECT and UDP ASSOCIATE"}},
+      {"05 00 00 01 cb007105 0050",
+       {no_command, "close a command other than CONNECT and UDP ASSOCIATE"}},
       {"05 f0 00 03 01 61 0016",
-       {no_command, "close a command other than CONNECT"}},  // Tor's RESOLVE
+       {no_command, "close a command other than CONNECT and UDP ASSOCIATE"}},  // Tor's RESOLVE
       {"05 01 00 02 cb", {no_type, "close a request with an unknown address type"}},
       {"05 01 00 ff cb", {no_type, "close a request with an unknown address type"}},
       {"04 01", {"close a request of another version"}},
@@ -115,6 +116,18 @@ TEST(Socks5Handshake, RefusesOtherGreetings) {
               ElementsAre("send 05ff", "close the client insists on authentication"));
   EXPECT_THAT(said(hex("16 03 01")),
               ElementsAre("send 05ff", "close a client that speaks neither SOCKS nor HTTP"));
+}
+
+// RFC 1928 section 6: BND is where the client sends its datagrams.
+TEST(Socks5Handshake, AssociatesUdp) {
+  for (const auto& [request, port] :
+       {std::pair{"05 03 00 01 00000000 0000", "0"}, std::pair{"05 03 00 03 01 61 1234", "4660"}}) {
+    Socks5Handshake handshake;
+    handshake.handle_bytes(hex(std::string{greeting} + request));
+    EXPECT_THAT(outputs_of(handshake), ElementsAre("send 0500", "associate " + std::string{port}));
+    handshake.handle_connected({IpAddress::v4({127, 0, 0, 1}), 40000});
+    EXPECT_THAT(outputs_of(handshake), ElementsAre("send 050000017f0000019c40", "open"));
+  }
 }
 
 // RFC 1929

@@ -14,55 +14,12 @@
 #include <asio/write.hpp>
 
 #include "apps/node/address.hpp"
+#include "tests/apps/socks/scripted_connector.hpp"
 
 namespace godwit {
 namespace {
 
 using Tcp = asio::ip::tcp;
-
-// Leads to an echo service, or fails the way the port number says.
-class ScriptedConnector final : public SocksConnector {
- public:
-  explicit ScriptedConnector(asio::io_context& io)
-      : io_{io}, echo_{io, Tcp::endpoint{asio::ip::address_v4::loopback(), 0}} {
-    asio::co_spawn(io, serve_echo(), [](const std::exception_ptr&) {});
-  }
-  asio::awaitable<SocksResult> connect(SocksDestination destination) override {
-    asked.push_back(to_string(destination));
-    if (destination.port <= 8) {
-      co_return SocksFailure{SocksReply{static_cast<std::uint8_t>(destination.port)}, "as asked"};
-    }
-    Tcp::socket socket{io_};
-    co_await socket.async_connect(echo_.local_endpoint(), asio::use_awaitable);
-    const Endpoint bound = from_asio(socket.local_endpoint());
-    co_return SocksConnection{make_channel(std::move(socket)), bound};
-  }
-  void stop() { echo_.close(); }
-
-  std::vector<std::string> asked;
-
- private:
-  asio::awaitable<void> serve_echo() {
-    for (;;) {
-      Tcp::socket socket = co_await echo_.async_accept(asio::use_awaitable);
-      asio::co_spawn(io_, echo(std::move(socket)), [](const std::exception_ptr&) {});
-    }
-  }
-  static asio::awaitable<void> echo(Tcp::socket socket) {
-    std::array<char, 65536> block;
-    asio::error_code error;
-    for (;;) {
-      const std::size_t count = co_await socket.async_read_some(
-          asio::buffer(block), asio::redirect_error(asio::use_awaitable, error));
-      if (error) break;
-      co_await asio::async_write(socket, asio::buffer(block, count), asio::use_awaitable);
-    }
-    socket.shutdown(Tcp::socket::shutdown_send, error);
-  }
-
-  asio::io_context& io_;
-  Tcp::acceptor echo_;
-};
 
 // The proxy runs in a thread of its own; the test is an ordinary blocking client.
 class SocksServerTest : public ::testing::Test {
