@@ -164,8 +164,10 @@ ExitStatus check_config(const Call& call) {
   }
   for (const PolicyRule& rule : config->policy) out << "policy    " << rule.text << '\n';
   out << "policy    (what no rule names is discarded)\n";
-  if (config->socks) out << "socks     " << to_string(config->socks->listen) << '\n';
   if (config->socks) {
+    for (const ListenAddress& address : config->socks->listen) {
+      out << "socks     " << to_string(address) << '\n';
+    }
     for (const ProxyUser& user : config->socks->users) out << "user      " << user.name << '\n';
   }
   for (const PublishConfig& port : config->publish) {

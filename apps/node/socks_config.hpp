@@ -4,14 +4,14 @@
 
 #include <vector>
 
+#include "apps/node/listen_address.hpp"
 #include "apps/node/proxy_users.hpp"
-#include "stack/core/endpoint.hpp"
 
 namespace godwit {
 
 struct SocksConfig {
-  Endpoint listen;
-  std::vector<ProxyUser> users;  // none: whoever can reach it
+  std::vector<ListenAddress> listen;  // at least one
+  std::vector<ProxyUser> users;       // none: whoever can reach it
 };
 
 }  // namespace godwit

@@ -5,8 +5,10 @@
 namespace godwit {
 namespace {
 
-constexpr std::string_view endpoint_allowed =
-    "an address and a port, such as \"127.0.0.1:1080\" or \"[::1]:1080\"";
+constexpr std::string_view listen_allowed =
+    "an address and a port, such as \"127.0.0.1:1080\" or \"[::1]:1080\", a socket, such as "
+    "\"unix:/run/godwit/socks.sock\", or a list of them";
+constexpr std::size_t most_listeners = 64;
 constexpr std::string_view users_allowed =
     "a list of users [{\"name\", \"password\"}, ...]; without it everybody who can reach the proxy "
     "may use it";
@@ -30,8 +32,8 @@ class SocksReader {
 
   std::optional<SocksConfig> read(const Json& value, const std::string& path) {
     JsonObject socks{problems_, value, path};
-    if (const Json* listen = socks.require("listen", endpoint_allowed)) {
-      read_listener(*listen, socks.path_of("listen"));
+    if (const Json* listen = socks.require("listen", listen_allowed)) {
+      read_listeners(*listen, socks.path_of("listen"));
     }
     for (const auto& [user, user_path] : socks.array("users", users_allowed)) {
       read_user(user, user_path);
@@ -42,19 +44,31 @@ class SocksReader {
       problems_.add(socks.path_of("users"), std::string{"an empty list"}, users_allowed);
     }
     socks.finish();
-    if (!listen_) return std::nullopt;
-    return SocksConfig{*listen_, std::move(users_)};
+    if (listen_.empty()) return std::nullopt;
+    return SocksConfig{std::move(listen_), std::move(users_)};
   }
 
  private:
+  void read_listeners(const Json& value, const std::string& path) {
+    if (!value.is_array()) return read_listener(value, path);
+    if (value.empty() || value.size() > most_listeners) {
+      problems_.add(path, "a list of " + std::to_string(value.size()), "a list of 1 to 64");
+    }
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      read_listener(value[i], path + '[' + std::to_string(i) + ']');
+    }
+  }
+
   void read_listener(const Json& value, const std::string& path) {
-    const auto endpoint = value.is_string() ? Endpoint::parse(value.get_ref<const std::string&>())
-                                            : Result<Endpoint>{Error{Errc::Malformed, ""}};
-    if (endpoint && endpoint->port != 0 && !endpoint->address.is_multicast() &&
-        !endpoint->address.is_broadcast()) {
-      listen_ = *endpoint;
+    const auto address = value.is_string()
+                             ? parse_listen_address(value.get_ref<const std::string&>())
+                             : std::nullopt;
+    if (!address) {
+      problems_.add(path, value, listen_allowed);
+    } else if (std::find(listen_.begin(), listen_.end(), *address) != listen_.end()) {
+      problems_.add(path, value, "each address once");
     } else {
-      problems_.add(path, value, endpoint_allowed);
+      listen_.push_back(*address);
     }
   }
 
@@ -86,7 +100,7 @@ class SocksReader {
   }
 
   JsonProblems& problems_;
-  std::optional<Endpoint> listen_;
+  std::vector<ListenAddress> listen_;
   std::vector<ProxyUser> users_;
 };
 

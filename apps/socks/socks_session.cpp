@@ -25,9 +25,9 @@ constexpr auto connect_patience = 60s;
 constexpr auto farewell_patience = 2s;
 constexpr std::size_t greeting_chunk = 4096;
 
-asio::awaitable<void> pause(asio::any_io_executor executor,
+asio::awaitable<void> pause(const asio::any_io_executor& executor,
                             std::chrono::steady_clock::duration duration) {
-  asio::steady_timer timer{std::move(executor), duration};
+  asio::steady_timer timer{executor, duration};
   asio::error_code ignored;
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 }

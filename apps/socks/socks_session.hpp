@@ -33,7 +33,7 @@ class SocksSession {
   };
 
   SocksSession(ByteChannel& client, std::optional<Ends> ends, const Surroundings& where)
-      : client_{client}, ends_{std::move(ends)}, where_{where}, handshake_{where.users} {}
+      : client_{client}, ends_{ends}, where_{where}, handshake_{where.users} {}
 
   // Null: refused, or an association of UDP that has ended; what there is to tell is in
   // reason(). Else early() waits to be sent there, and near() is the client as the relay has to

@@ -38,12 +38,13 @@ struct UdpAssociation::State : std::enable_shared_from_this<UdpAssociation::Stat
       : connector{to}, buffers{chunks}, socket{io}, gate{client, port, drops}, running{io} {}
 
   asio::awaitable<void> receive_from_client();
+  bool receive_one();
   void handle_datagram(const Socks5Datagram& datagram);
   void make_room();
   void keep(Flow& flow, Bytes payload);
   std::deque<ByteString> take_waiting(Flow& flow);
   void send_there(Flow& flow, Bytes payload);
-  void send_back(const Endpoint& from, MutableBytes space, std::size_t length);
+  bool send_one_back(Flow& flow);
 
   static asio::awaitable<void> run_flow(std::shared_ptr<State> state, std::shared_ptr<Flow> flow);
   asio::awaitable<void> carry_back(Flow& flow);
@@ -106,22 +107,27 @@ std::string UdpAssociation::carried() const {
 }
 
 asio::awaitable<void> UdpAssociation::State::receive_from_client() {
-  for (;;) {
-    asio::error_code error;
+  asio::error_code error;
+  while (!error) {
+    std::size_t turn = 0;
+    while (turn < most_at_once && receive_one()) ++turn;
     co_await socket.async_wait(asio::socket_base::wait_read,
                                asio::redirect_error(asio::use_awaitable, error));
-    if (error) co_return;
-    RelayBuffers::Buffer buffer = buffers.take();
-    Udp::endpoint from;
-    const std::size_t count =
-        socket.receive_from(asio::buffer(buffer.get(), RelayBuffers::chunk), from, 0, error);
-    // An error is of something that was sent, or there is nothing after all.
-    if (!error) {
-      const auto datagram = gate.handle_datagram(from_asio(from), Bytes{buffer.get(), count});
-      if (datagram) handle_datagram(*datagram);
-    }
-    buffers.give(std::move(buffer));
   }
+}
+
+bool UdpAssociation::State::receive_one() {
+  RelayBuffers::Buffer buffer = buffers.take();
+  Udp::endpoint from;
+  asio::error_code error;  // of something that was sent, or there is nothing
+  const std::size_t count =
+      socket.receive_from(asio::buffer(buffer.get(), RelayBuffers::chunk), from, 0, error);
+  if (!error) {
+    const auto datagram = gate.handle_datagram(from_asio(from), Bytes{buffer.get(), count});
+    if (datagram) handle_datagram(*datagram);
+  }
+  buffers.give(std::move(buffer));
+  return !error;
 }
 
 void UdpAssociation::State::handle_datagram(const Socks5Datagram& datagram) {
@@ -189,37 +195,31 @@ asio::awaitable<void> UdpAssociation::State::run_flow(std::shared_ptr<State> sta
 }
 
 asio::awaitable<void> UdpAssociation::State::carry_back(Flow& flow) {
-  const Endpoint from = flow.way->remote();
-  while (!flow.ended && socket.is_open()) {
-    const asio::error_code error = co_await flow.way->wait();
-    if (error) co_return;
-    RelayBuffers::Buffer buffer = buffers.take();
-    const MutableBytes space{buffer.get(), RelayBuffers::chunk};
-    for (std::size_t turn = 0; turn < most_at_once; ++turn) {
-      const auto count = flow.way->receive_now(space.subspan(Socks5Datagram::longest_header));
-      if (!count) break;
-      send_back(from, space, *count);
-    }
-    buffers.give(std::move(buffer));
+  asio::error_code error;
+  while (!error && !flow.ended && socket.is_open()) {
+    std::size_t turn = 0;
+    while (turn < most_at_once && send_one_back(flow)) ++turn;
+    error = co_await flow.way->wait();
   }
 }
 
-// The header goes right in front of the payload, which left room for the longest.
-void UdpAssociation::State::send_back(const Endpoint& from, MutableBytes space,
-                                      std::size_t length) {
+// The header goes right in front of the payload, which leaves room for the longest.
+bool UdpAssociation::State::send_one_back(Flow& flow) {
+  RelayBuffers::Buffer buffer = buffers.take();
+  const MutableBytes space{buffer.get(), RelayBuffers::chunk};
+  const auto length = flow.way->receive_now(space.subspan(Socks5Datagram::longest_header));
   const auto client = gate.client();
-  if (!client) return;
-  const ByteString header = Socks5Datagram::header(from);
-  const std::size_t at = Socks5Datagram::longest_header - header.size();
-  std::copy(header.begin(), header.end(), space.begin() + static_cast<std::ptrdiff_t>(at));
-  asio::error_code error;
-  socket.send_to(asio::buffer(space.data() + at, header.size() + length), to_asio<Udp>(*client), 0,
-                 error);
-  if (error) {
-    ++drops.undeliverable;
-  } else {
-    ++back;
+  if (length && client) {
+    const ByteString header = Socks5Datagram::header(flow.way->remote());
+    const std::size_t at = Socks5Datagram::longest_header - header.size();
+    std::copy(header.begin(), header.end(), space.begin() + static_cast<std::ptrdiff_t>(at));
+    asio::error_code error;
+    socket.send_to(asio::buffer(space.data() + at, header.size() + *length), to_asio<Udp>(*client),
+                   0, error);
+    ++(error ? drops.undeliverable : back);
   }
+  buffers.give(std::move(buffer));
+  return length.has_value();
 }
 
 }  // namespace godwit

@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <asio/co_spawn.hpp>
 #include <asio/connect.hpp>
 #include <asio/read.hpp>
@@ -15,6 +16,7 @@
 
 #include "apps/node/address.hpp"
 #include "tests/apps/socks/scripted_connector.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace godwit {
 namespace {
@@ -27,7 +29,7 @@ class SocksServerTest : public ::testing::Test {
   explicit SocksServerTest(ProxyUsers users = {})
       : server_{io_, connector_, [](const std::string&) {}, std::move(users)} {}
   void SetUp() override {
-    const auto open = server_.listen({IpAddress::v4({127, 0, 0, 1}), 0});
+    const auto open = server_.listen(Endpoint{IpAddress::v4({127, 0, 0, 1}), 0});
     ASSERT_TRUE(open) << open.problem();
     thread_ = std::thread{[this] { io_.run(); }};
   }
@@ -240,10 +242,72 @@ TEST_F(SocksServerTest, SaysThatThePortIsTaken) {
   EXPECT_THAT(open.problem(), ::testing::HasSubstr("another program has this port"));
 }
 
+// A proxy in the file system beside one at a port.
+class UnixSocksServerTest : public SocksServerTest {
+ protected:
+  using Local = asio::local::stream_protocol;
+  void SetUp() override {
+    const auto open = server_.listen(UnixPath{path_});
+    ASSERT_TRUE(open) << open.problem();
+    SocksServerTest::SetUp();
+  }
+  std::string ask(std::string_view hex, std::size_t count) {
+    Local::socket socket{client_io_};
+    socket.connect(Local::endpoint{path_});
+    asio::write(socket, asio::buffer(*from_hex(hex)));
+    ByteString octets(count);
+    asio::error_code error;
+    octets.resize(asio::read(socket, asio::buffer(octets), error));
+    return to_hex(octets);
+  }
+
+  TemporaryFolder folder_;
+  std::string path_ = folder_.file("new/socks.sock");
+};
+
+TEST_F(UnixSocksServerTest, ServesBoth) {
+  EXPECT_EQ(ask("0501000501000301610050", 12).substr(0, 8), "05000500");
+  Tcp::socket socket = client();
+  send(socket, "0501000501000301610050");
+  EXPECT_EQ(receive(socket, 12).substr(0, 8), "05000500");
+  struct stat about {};
+  ASSERT_EQ(::stat(path_.c_str(), &about), 0);
+  EXPECT_EQ(about.st_mode & 0777, 0666u);
+}
+
+// RFC 1928 section 7 tells clients of UDP by their address, and this one has none.
+TEST_F(UnixSocksServerTest, HasNoUdp) {
+  EXPECT_EQ(ask("050100050300010000000000000000", 100), "050005070001000000000000");
+}
+
+TEST_F(UnixSocksServerTest, TakesNothingFromOthers) {
+  asio::io_context io;
+  SocksServer second{io, connector_, [](const std::string&) {}};
+  const auto open = second.listen(UnixPath{path_});
+  ASSERT_FALSE(open);
+  EXPECT_THAT(open.problem(), ::testing::HasSubstr("socks.listen: cannot listen on unix:" + path_ +
+                                                   ": another program answers there"));
+  const auto file = second.listen(UnixPath{folder_.write("notes", "mine")});
+  ASSERT_FALSE(file);
+  EXPECT_THAT(file.problem(), ::testing::HasSubstr("no socket"));
+  EXPECT_EQ(folder_.read("notes"), "mine");
+}
+
+TEST_F(UnixSocksServerTest, LeavesNothingBehindAndTakesOverWhatWasLeft) {
+  const std::string left = folder_.file("left.sock");
+  { Local::acceptor gone{client_io_, Local::endpoint{left}}; }
+  asio::io_context io;
+  SocksServer second{io, connector_, [](const std::string&) {}};
+  const auto open = second.listen(UnixPath{left});
+  ASSERT_TRUE(open) << open.problem();
+  second.stop_accepting();
+  EXPECT_FALSE(std::filesystem::exists(left));
+}
+
 TEST_F(SocksServerTest, SaysThatTheAddressIsNotTheHosts) {
   asio::io_context io;
   SocksServer second{io, connector_, [](const std::string&) {}};
-  const auto open = second.listen({IpAddress::v4({203, 0, 113, 5}), 1080});
+  const auto open = second.listen(Endpoint{IpAddress::v4({203, 0, 113, 5}), 1080});
   ASSERT_FALSE(open);
   EXPECT_THAT(open.problem(), ::testing::HasSubstr("203.0.113.5:1080"));
 }

@@ -22,7 +22,7 @@ using Udp = asio::ip::udp;
 class UdpAssociationTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const auto open = server_.listen({IpAddress::v4({127, 0, 0, 1}), 0});
+    const auto open = server_.listen(Endpoint{IpAddress::v4({127, 0, 0, 1}), 0});
     ASSERT_TRUE(open) << open.problem();
     thread_ = std::thread{[this] { io_.run(); }};
   }
