@@ -8,6 +8,7 @@
 
 #include <sys/stat.h>
 
+#include "apps/godwit/net_cat_command.hpp"
 #include "apps/godwit/options.hpp"
 #include "apps/godwit/template.hpp"
 #include "apps/node/config_editor.hpp"
@@ -192,6 +193,11 @@ ExitStatus key(const Call& call) {
   return ExitStatus::Success;
 }
 
+ExitStatus net_cat(const Call& call) {
+  const auto done = run_net_cat(call.options, call.config_file(), call.where);
+  return done ? ExitStatus::Success : call.fail("nc: " + done.problem());
+}
+
 const std::vector<Command>& commands() {
   constexpr std::size_t any = 64;
   static const std::vector<Command> all{
@@ -231,6 +237,13 @@ const std::vector<Command>& commands() {
        0,
        1,
        check_config},
+      {"nc",
+       "HOST PORT [--proxy ADDRESS] [--user NAME]",
+       "connect standard input and output to HOST (ProxyCommand)",
+       {"--config=", "--proxy=", "--user="},
+       2,
+       2,
+       net_cat},
       {"key", "", "print this host's public key", {"--config="}, 0, 0, key},
   };
   return all;
