@@ -15,8 +15,9 @@ class HttpRequestChannel final : public ByteChannel {
   // What of these octets, read from the client already, is the request's.
   Bytes own_part(Bytes early);
 
-  // A second request ends the first: eof, so that a destination that keeps its connection open
-  // closes it. Content whose end cannot be told is bad_message.
+  // What comes behind the content is read and dropped; only the client's own end is eof, because
+  // many a server gives up a response when it sees one. Content whose end cannot be told is
+  // bad_message.
   std::size_t read_some(MutableBytes out, asio::error_code& error) override;
   std::size_t write_some(Bytes bytes, asio::error_code& error) override {
     return client_.write_some(bytes, error);
@@ -28,7 +29,6 @@ class HttpRequestChannel final : public ByteChannel {
  private:
   ByteChannel& client_;
   HttpBody body_;
-  bool ended_ = false;  // something came behind the content
 };
 
 }  // namespace godwit

@@ -164,6 +164,7 @@ TEST_F(SocksServerTest, HandsOneHttpRequestOnAndNotAnOctetMore) {
       Tcp::socket socket = client();
       write(socket, request.substr(0, split));
       write(socket, request.substr(split));
+      socket.shutdown(Tcp::socket::shutdown_send);
       const std::string answer = read(socket, 1000);
       EXPECT_THAT(answer, ::testing::StartsWith("POST /x HTTP/1.1\r\nHost: a\r\n"));
       EXPECT_THAT(answer, ::testing::EndsWith(fields.substr(fields.find("\r\n\r\n"))));
