@@ -8,6 +8,7 @@
 
 #include <sys/stat.h>
 
+#include "apps/godwit/net_cat_command.hpp"
 #include "apps/godwit/options.hpp"
 #include "apps/godwit/template.hpp"
 #include "apps/node/config_editor.hpp"
@@ -164,7 +165,12 @@ ExitStatus check_config(const Call& call) {
   }
   for (const PolicyRule& rule : config->policy) out << "policy    " << rule.text << '\n';
   out << "policy    (what no rule names is discarded)\n";
-  if (config->socks) out << "socks     " << to_string(config->socks->listen) << '\n';
+  if (config->socks) {
+    for (const ListenAddress& address : config->socks->listen) {
+      out << "socks     " << to_string(address) << '\n';
+    }
+    for (const ProxyUser& user : config->socks->users) out << "user      " << user.name << '\n';
+  }
   for (const PublishConfig& port : config->publish) {
     out << "publish   " << port.port << " to " << to_string(port.to) << '\n';
   }
@@ -185,6 +191,11 @@ ExitStatus key(const Call& call) {
   if (!key) return call.fail(key.problem());
   call.where.out << public_key_text(key->public_key()) << '\n';
   return ExitStatus::Success;
+}
+
+ExitStatus net_cat(const Call& call) {
+  const auto done = run_net_cat(call.options, call.config_file(), call.where);
+  return done ? ExitStatus::Success : call.fail("nc: " + done.problem());
 }
 
 const std::vector<Command>& commands() {
@@ -226,6 +237,13 @@ const std::vector<Command>& commands() {
        0,
        1,
        check_config},
+      {"nc",
+       "HOST PORT [--proxy ADDRESS] [--user NAME]",
+       "connect standard input and output to HOST (ProxyCommand)",
+       {"--config=", "--proxy=", "--user="},
+       2,
+       2,
+       net_cat},
       {"key", "", "print this host's public key", {"--config="}, 0, 0, key},
   };
   return all;

@@ -14,6 +14,9 @@ struct Surroundings {
   std::ostream& out;
   std::ostream& err;
   std::string folder = "/etc/godwit";
+  std::string proxy_password{};  // of the user that 'godwit nc --user' names
+  int input = 0;                 // what 'godwit nc' reads and writes
+  int output = 1;
 };
 
 ExitStatus run_command(const std::vector<std::string>& words, const Surroundings& where);

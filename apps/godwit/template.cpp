@@ -33,7 +33,9 @@ std::string config_template(const std::string& name, const std::string& identity
     {"discard": "any"}
   ],
 
-  // Where programs find the SOCKS5 proxy: curl --socks5-hostname 127.0.0.1:1080 ...
+  // Where programs find the proxy, which speaks SOCKS5, SOCKS4a and HTTP:
+  // curl --socks5-hostname 127.0.0.1:1080 ..., or curl -x http://127.0.0.1:1080 ...
+  // "users": [{"name": "me", "password": "..."}] beside "listen" asks for a password.
   "socks": {"listen": "127.0.0.1:1080"},
 
   // Services of this host that peers may reach. 'godwit publish' appends here.

@@ -52,9 +52,14 @@ Outcome<Done> Daemon::start() {
     return opened;
   }
   asio::co_spawn(io_, follow_signals(), asio::detached);
+  std::string proxy;
+  if (config_.socks) {
+    for (const ListenAddress& address : config_.socks->listen) {
+      proxy += (proxy.empty() ? ", SOCKS and HTTP proxy at " : " and ") + to_string(address);
+    }
+  }
   log_("ready: " + config_.name + ", " + std::to_string(config_.peers.size()) +
-       (config_.peers.size() == 1 ? " peer" : " peers") +
-       (config_.socks ? ", SOCKS5 at " + to_string(config_.socks->listen) : "") + ", control at " +
+       (config_.peers.size() == 1 ? " peer" : " peers") + proxy + ", control at " +
        config_.control_socket);
   tell_service_manager("READY=1");
   return Done{};
@@ -64,11 +69,14 @@ Outcome<Done> Daemon::open_ways_in() {
   Node& node = runner_.node();
   connector_.emplace(io_.get_executor(), node);
   if (config_.socks) {
-    socks_.emplace(io_, *connector_, log_);
-    if (auto open = socks_->listen(config_.socks->listen); !open) return open;
-    if (!config_.socks->listen.address.is_loopback()) {
-      log_("warning: socks.listen: everybody who can reach " + to_string(config_.socks->listen) +
-           " can use this proxy");
+    socks_.emplace(io_, *connector_, log_, ProxyUsers{config_.socks->users});
+    for (const ListenAddress& address : config_.socks->listen) {
+      if (auto open = socks_->listen(address); !open) return open;
+      const auto* endpoint = std::get_if<Endpoint>(&address);
+      if (endpoint && !endpoint->address.is_loopback() && config_.socks->users.empty()) {
+        log_("warning: socks.listen: everybody who can reach " + to_string(*endpoint) +
+             " can use this proxy; \"users\" would ask for a password");
+      }
     }
   }
   publish_.emplace(io_, node, log_);

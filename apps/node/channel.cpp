@@ -1,5 +1,7 @@
 #include "apps/node/channel.hpp"
 
+#include <type_traits>
+
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 
@@ -28,12 +30,15 @@ class StackChannel final : public ByteChannel {
   TcpStream stream_;
 };
 
+template <class Socket>
 class HostChannel final : public ByteChannel {
  public:
-  explicit HostChannel(asio::ip::tcp::socket socket) : socket_{std::move(socket)} {
+  explicit HostChannel(Socket socket) : socket_{std::move(socket)} {
     asio::error_code ignored;  // of a socket that is broken already: reading will say so
     socket_.non_blocking(true, ignored);
-    socket_.set_option(asio::ip::tcp::no_delay{true}, ignored);
+    if constexpr (std::is_same_v<Socket, asio::ip::tcp::socket>) {
+      socket_.set_option(asio::ip::tcp::no_delay{true}, ignored);
+    }
   }
 
   std::size_t read_some(MutableBytes out, asio::error_code& error) override {
@@ -60,7 +65,7 @@ class HostChannel final : public ByteChannel {
   }
 
  private:
-  asio::ip::tcp::socket socket_;
+  Socket socket_;
 };
 
 }  // namespace
@@ -70,7 +75,11 @@ std::unique_ptr<ByteChannel> make_channel(TcpStream stream) {
 }
 
 std::unique_ptr<ByteChannel> make_channel(asio::ip::tcp::socket socket) {
-  return std::make_unique<HostChannel>(std::move(socket));
+  return std::make_unique<HostChannel<asio::ip::tcp::socket>>(std::move(socket));
+}
+
+std::unique_ptr<ByteChannel> make_channel(asio::local::stream_protocol::socket socket) {
+  return std::make_unique<HostChannel<asio::local::stream_protocol::socket>>(std::move(socket));
 }
 
 }  // namespace godwit

@@ -1,4 +1,5 @@
-// Bytes in both directions, whichever TCP they come by: the stack's or the host's own. What can
+// Bytes in both directions, whatever they come by: the stack's TCP, the host's own, or a
+// Unix socket. What can
 // be done at once is done at once; waiting is a separate thing, so that nobody holds a buffer
 // while nothing happens.
 #pragma once
@@ -7,6 +8,7 @@
 
 #include <asio/awaitable.hpp>
 #include <asio/ip/tcp.hpp>
+#include <asio/local/stream_protocol.hpp>
 
 #include "apps/node/stream.hpp"
 #include "stack/core/bytes.hpp"
@@ -28,5 +30,6 @@ class ByteChannel {
 
 std::unique_ptr<ByteChannel> make_channel(TcpStream stream);
 std::unique_ptr<ByteChannel> make_channel(asio::ip::tcp::socket socket);
+std::unique_ptr<ByteChannel> make_channel(asio::local::stream_protocol::socket socket);
 
 }  // namespace godwit

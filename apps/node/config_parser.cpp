@@ -9,6 +9,7 @@
 #include "apps/node/duration.hpp"
 #include "apps/node/identity.hpp"
 #include "apps/node/json_reader.hpp"
+#include "apps/node/socks_config_reader.hpp"
 #include "ipsec/policy/selector.hpp"
 
 namespace godwit {
@@ -69,7 +70,6 @@ class ConfigReader {
   void read_secret(JsonObject& peer, PeerConfig& out);
   void check_distinct(const PeerConfig& peer, const std::string& path);
   void read_rule(const Json& value, const std::string& path);
-  void read_socks(const Json& value, const std::string& path);
   void read_publish(const Json& value, const std::string& path);
   void read_mobility(const Json& value, const std::string& path);
   void read_duration(JsonObject& object, const std::string& key, Duration least, Duration most,
@@ -105,7 +105,9 @@ Outcome<Config> ConfigReader::read(const Json& value) {
     config_.policy.push_back({PolicyAction::Protect, Selector{}, EspSuite::Aes256Gcm16,
                               "protect any with esp aes256gcm16"});
   }
-  if (const Json* socks = root.find("socks")) read_socks(*socks, "socks");
+  if (const Json* socks = root.find("socks")) {
+    config_.socks = read_socks_config(problems_, *socks, "socks");
+  }
   for (const auto& [entry, path] : root.array("publish", "a list [{\"port\", \"to\"}, ...]")) {
     read_publish(entry, path);
   }
@@ -327,12 +329,6 @@ std::optional<Endpoint> ConfigReader::read_endpoint(JsonObject& object, const st
   }
   problems_.add(object.path_of(key), *value, endpoint_allowed);
   return std::nullopt;
-}
-
-void ConfigReader::read_socks(const Json& value, const std::string& path) {
-  JsonObject socks{problems_, value, path};
-  if (const auto listen = read_endpoint(socks, "listen")) config_.socks = SocksConfig{*listen};
-  socks.finish();
 }
 
 void ConfigReader::read_publish(const Json& value, const std::string& path) {

@@ -2,9 +2,7 @@
 
 #include <chrono>
 #include <deque>
-#include <filesystem>
 
-#include <sys/stat.h>
 #include <unistd.h>
 #include <asio/buffer.hpp>
 #include <asio/experimental/awaitable_operators.hpp>
@@ -15,7 +13,7 @@
 #include <asio/write.hpp>
 #include <nlohmann/json.hpp>
 
-#include "apps/node/file.hpp"
+#include "apps/node/unix_listener.hpp"
 
 namespace godwit {
 namespace {
@@ -109,14 +107,6 @@ asio::awaitable<void> wait_for_end(Protocol::socket& socket) {
   }
 }
 
-// Is a daemon listening there, or did one leave its socket behind?
-bool is_answered(asio::io_context& io, const std::string& path) {
-  Protocol::socket probe{io};
-  asio::error_code error;
-  probe.connect(Protocol::endpoint{path}, error);
-  return !error;
-}
-
 }  // namespace
 
 ControlServer::ControlServer(asio::io_context& io, ControlSubject subject, Log log)
@@ -129,27 +119,10 @@ ControlServer::ControlServer(asio::io_context& io, ControlSubject subject, Log l
 ControlServer::~ControlServer() { stop(); }
 
 Outcome<Done> ControlServer::listen(const std::string& path) {
-  const auto problem = [&path](const std::string& why) {
-    return Problem{"control: cannot listen at " + path + ": " + why};
-  };
-  std::error_code folder_error;
-  std::filesystem::create_directories(folder_of(path), folder_error);
-  if (folder_error) return problem(folder_error.message());
-  if (std::filesystem::is_socket(path, folder_error)) {
-    if (is_answered(io_, path)) {
-      return problem(
-          "another godwitd answers there; stop it, or give this one another \"control\"");
-    }
-    ::unlink(path.c_str());
+  if (const auto open = listen_at(acceptor_, path, UnixAccess::Owner); !open) {
+    return Problem{"control: cannot listen at " + path + ": " + open.problem() +
+                   "; stop the other godwitd, or give this one another \"control\""};
   }
-  asio::error_code error;
-  acceptor_.open(Protocol{}, error);
-  // There is no moment in which others could open it.
-  const mode_t before = ::umask(S_IRWXG | S_IRWXO | S_IXUSR);
-  if (!error) acceptor_.bind(Protocol::endpoint{path}, error);
-  ::umask(before);
-  if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-  if (error) return problem(error.message());
   path_ = path;
   sessions_.start(accept_clients());
   return Done{};

@@ -1,5 +1,6 @@
 #include "apps/socks/node_connector.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 #include <asio/redirect_error.hpp>
@@ -7,7 +8,9 @@
 #include <asio/use_awaitable.hpp>
 
 #include "apps/node/address.hpp"
+#include "apps/node/datagram.hpp"
 #include "apps/node/node.hpp"
+#include "apps/socks/host_datagrams.hpp"
 #include "stack/tcpip/tcp_socket.hpp"
 
 namespace godwit {
@@ -26,6 +29,31 @@ SocksFailure failure_of(const asio::error_code& error) {
   return {reply_for(error), error.message()};
 }
 
+class StackDatagrams final : public DatagramFlow {
+ public:
+  StackDatagrams(UdpStream stream, const Endpoint& remote)
+      : stream_{std::move(stream)}, remote_{remote} {}
+
+  // What the client sends to, wherever its peer is meanwhile.
+  Endpoint remote() const override { return remote_; }
+  asio::error_code send(Bytes payload) override { return stream_.send(payload); }
+  asio::awaitable<asio::error_code> wait() override {
+    asio::error_code error;
+    co_await stream_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    co_return error;
+  }
+  std::optional<std::size_t> receive_now(MutableBytes into) override {
+    const auto received = stream_.receive_now(into);
+    if (!received) return std::nullopt;
+    return std::min(received->size, into.size());
+  }
+  void cancel() override { stream_.cancel(); }
+
+ private:
+  UdpStream stream_;
+  Endpoint remote_;
+};
+
 }  // namespace
 
 SocksReply reply_for(const asio::error_code& error) {
@@ -33,10 +61,11 @@ SocksReply reply_for(const asio::error_code& error) {
   if (error == asio::error::network_unreachable || error == asio::error::network_down) {
     return SocksReply::NetworkUnreachable;
   }
-  // A connection that never came about: nobody answered, or its peer could not be authenticated.
-  if (error == asio::error::host_unreachable || error == asio::error::timed_out ||
-      error == asio::error::connection_reset || error == asio::error::host_not_found ||
-      error == asio::error::host_not_found_try_again || error == asio::error::no_data) {
+  if (error == asio::error::timed_out) return SocksReply::TtlExpired;
+  // A connection that never came about, such as to a peer that could not be authenticated.
+  if (error == asio::error::host_unreachable || error == asio::error::connection_reset ||
+      error == asio::error::host_not_found || error == asio::error::host_not_found_try_again ||
+      error == asio::error::no_data) {
     return SocksReply::HostUnreachable;
   }
   if (error == asio::error::access_denied || error == asio::error::no_permission) {
@@ -49,19 +78,9 @@ NodeConnector::NodeConnector(asio::any_io_executor executor, Node& node)
     : executor_{executor}, node_{node}, resolver_{executor} {}
 
 asio::awaitable<SocksResult> NodeConnector::connect(SocksDestination destination) {
-  std::vector<IpAddress> addresses;
-  if (const auto* name = std::get_if<std::string>(&destination.host)) {
-    addresses = co_await look_up(*name);
-    if (addresses.empty()) {
-      co_return SocksFailure{SocksReply::HostUnreachable, "the name has no address"};
-    }
-  } else {
-    addresses.push_back(std::get<IpAddress>(destination.host));
-  }
-  const Choice choice = choose(addresses, destination.port);
-  if (choice.action == PolicyAction::Discard) {
-    co_return SocksFailure{SocksReply::NotAllowed, "policy says discard"};
-  }
+  const auto found = co_await find(IpProtocol::Tcp, std::move(destination));
+  if (const auto* failure = std::get_if<SocksFailure>(&found)) co_return *failure;
+  const auto& choice = std::get<Choice>(found);
   SocksResult result = SocksFailure{SocksReply::HostUnreachable, "no usable address"};
   for (const Endpoint& endpoint : choice.endpoints) {
     if (choice.action == PolicyAction::Protect) {
@@ -74,13 +93,54 @@ asio::awaitable<SocksResult> NodeConnector::connect(SocksDestination destination
   co_return result;
 }
 
-NodeConnector::Choice NodeConnector::choose(const std::vector<IpAddress>& addresses,
+asio::awaitable<DatagramResult> NodeConnector::open_datagrams(SocksDestination destination) {
+  const auto found = co_await find(IpProtocol::Udp, std::move(destination));
+  if (const auto* failure = std::get_if<SocksFailure>(&found)) co_return *failure;
+  const auto& choice = std::get<Choice>(found);
+  // Nothing says whether a datagram arrives: the first address there is a way to.
+  DatagramResult result = SocksFailure{SocksReply::HostUnreachable, "no usable address"};
+  for (const Endpoint& endpoint : choice.endpoints) {
+    if (choice.action == PolicyAction::Protect) {
+      result = open_protected(endpoint);
+    } else {
+      auto opened = open_host_datagrams(executor_, endpoint);
+      if (auto* flow = std::get_if<std::unique_ptr<DatagramFlow>>(&opened)) {
+        result = std::move(*flow);
+      } else {
+        result = failure_of(std::get<asio::error_code>(opened));
+      }
+    }
+    if (std::holds_alternative<std::unique_ptr<DatagramFlow>>(result)) break;
+  }
+  co_return result;
+}
+
+asio::awaitable<std::variant<NodeConnector::Choice, SocksFailure>> NodeConnector::find(
+    IpProtocol protocol, SocksDestination destination) {
+  std::vector<IpAddress> addresses;
+  if (const auto* name = std::get_if<std::string>(&destination.host)) {
+    addresses = co_await look_up(*name);
+    if (addresses.empty()) {
+      co_return SocksFailure{SocksReply::HostUnreachable, "the name has no address"};
+    }
+  } else {
+    addresses.push_back(std::get<IpAddress>(destination.host));
+  }
+  Choice choice = choose(protocol, addresses, destination.port);
+  if (choice.action == PolicyAction::Discard) {
+    co_return SocksFailure{SocksReply::NotAllowed, "policy says discard"};
+  }
+  co_return choice;
+}
+
+NodeConnector::Choice NodeConnector::choose(IpProtocol protocol,
+                                            const std::vector<IpAddress>& addresses,
                                             std::uint16_t port) const {
   for (const PolicyAction action : {PolicyAction::Protect, PolicyAction::Bypass}) {
     Choice choice{action, {}};
     for (const IpAddress& address : addresses) {
       const Endpoint endpoint{address, port};
-      if (address.is_unicast() && node_.action_for(IpProtocol::Tcp, endpoint) == action) {
+      if (address.is_unicast() && node_.action_for(protocol, endpoint) == action) {
         choice.endpoints.push_back(endpoint);
       }
     }
@@ -118,6 +178,12 @@ asio::awaitable<std::vector<IpAddress>> NodeConnector::await_found(PeerId peer) 
   asio::error_code woken;
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
   co_return addresses;
+}
+
+DatagramResult NodeConnector::open_protected(const Endpoint& remote) {
+  auto socket = node_.connect_udp(remote);
+  if (!socket) return failure_of(socket.error());
+  return std::make_unique<StackDatagrams>(UdpStream{executor_, std::move(*socket)}, remote);
 }
 
 asio::awaitable<SocksResult> NodeConnector::connect_protected(Endpoint remote) {

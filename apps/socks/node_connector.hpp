@@ -19,13 +19,20 @@ class NodeConnector final : public SocksConnector {
  public:
   NodeConnector(asio::any_io_executor executor, Node& node);
   asio::awaitable<SocksResult> connect(SocksDestination destination) override;
+  // Connected sockets, because those move with their peer.
+  asio::awaitable<DatagramResult> open_datagrams(SocksDestination destination) override;
 
  private:
   struct Choice {
     PolicyAction action;
     std::vector<Endpoint> endpoints;
   };
-  Choice choose(const std::vector<IpAddress>& addresses, std::uint16_t port) const;
+  // Where a destination may be reached, and how; or why nowhere.
+  asio::awaitable<std::variant<Choice, SocksFailure>> find(IpProtocol protocol,
+                                                           SocksDestination destination);
+  Choice choose(IpProtocol protocol, const std::vector<IpAddress>& addresses,
+                std::uint16_t port) const;
+  DatagramResult open_protected(const Endpoint& remote);
   asio::awaitable<std::vector<IpAddress>> look_up(const std::string& name);
   // What the node's name servers say within the time a client has patience for.
   asio::awaitable<std::vector<IpAddress>> await_found(PeerId peer);

@@ -3,13 +3,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
 #include <asio/awaitable.hpp>
 
 #include "apps/node/channel.hpp"
-#include "apps/socks/socks5_handshake.hpp"
+#include "apps/socks/socks_destination.hpp"
 
 namespace godwit {
 
@@ -23,10 +24,24 @@ struct SocksFailure {
 };
 using SocksResult = std::variant<SocksConnection, SocksFailure>;
 
+// Datagrams to and from one destination. Sending never waits.
+class DatagramFlow {
+ public:
+  virtual ~DatagramFlow() = default;
+  virtual Endpoint remote() const = 0;
+  virtual asio::error_code send(Bytes payload) = 0;
+  // Ends when receive_now() may have something, or cancel() was called.
+  virtual asio::awaitable<asio::error_code> wait() = 0;
+  virtual std::optional<std::size_t> receive_now(MutableBytes into) = 0;
+  virtual void cancel() = 0;
+};
+using DatagramResult = std::variant<std::unique_ptr<DatagramFlow>, SocksFailure>;
+
 class SocksConnector {
  public:
   virtual ~SocksConnector() = default;
   virtual asio::awaitable<SocksResult> connect(SocksDestination destination) = 0;
+  virtual asio::awaitable<DatagramResult> open_datagrams(SocksDestination destination) = 0;
 };
 
 }  // namespace godwit

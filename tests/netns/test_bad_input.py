@@ -91,8 +91,8 @@ class RunningPairTest(unittest.TestCase):
         self.assertEqual(self.refusal(CH_ADDRESS, 81), CONNECTION_REFUSED)
         self.finish()
 
-    def test_socks_answers_other_versions_and_nonsense_by_closing(self):
-        for greeting in (b"\x04\x01\x00\x50\x0a\x47\x09\x02\x00",  # version 4
+    def test_proxy_answers_what_it_does_not_do_and_nonsense_by_closing(self):
+        for greeting in (b"\x04\x02\x00\x50\x0a\x47\x09\x02\x00",  # version 4, BIND
                          b"GET / HTTP/1.1\r\n\r\n", b"\x05\x00", b"\x00" * 300):
             with proxy_socket(self.lab) as stream:
                 stream.sendall(greeting)

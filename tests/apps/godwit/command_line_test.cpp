@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "apps/godwit/net_cat_command.hpp"
 #include "apps/godwit/options.hpp"
 #include "apps/node/config_file.hpp"
 #include "apps/node/identity.hpp"
@@ -183,6 +184,39 @@ TEST(Options, AreFoundAmongTheWords) {
   EXPECT_TRUE(options->has("--json"));
   EXPECT_THAT(options->words, ElementsAre("a", "b", "--c"));
   EXPECT_FALSE(parse_options({"--json=5"}, {"--json"}));
+}
+
+TEST_F(CommandLineTest, NetCatSaysWhatIsMissing) {
+  EXPECT_EQ(run({"nc", "host"}), ExitStatus::Usage);
+  EXPECT_EQ(run({"nc", "host", "ssh"}), ExitStatus::Failure);
+  EXPECT_THAT(err_, HasSubstr("godwit: nc: found port 'ssh'; allowed: a number from 1 to 65535"));
+  EXPECT_EQ(run({"nc", std::string(256, 'x'), "22"}), ExitStatus::Failure);
+  EXPECT_THAT(err_, HasSubstr("a host of 256 characters"));
+  EXPECT_EQ(run({"nc", "host", "22", "--proxy", "localhost"}), ExitStatus::Failure);
+  EXPECT_THAT(err_, HasSubstr("found --proxy 'localhost'; allowed: an address and a port"));
+  EXPECT_EQ(run({"nc", "host", "22", "--proxy=unix:" + folder_.file("none")}), ExitStatus::Failure);
+  EXPECT_THAT(err_, HasSubstr("/none: No such file or directory; does godwitd run"));
+  EXPECT_EQ(run({"nc", "host", "22", "--proxy=unix:/x", "--user", "me"}), ExitStatus::Failure);
+  EXPECT_THAT(err_, HasSubstr("GODWIT_PROXY_PASSWORD"));
+  folder_.write("godwit.json", R"({"name": "me"})");
+  EXPECT_EQ(run({"nc", "host", "22"}), ExitStatus::Failure);
+  EXPECT_THAT(err_, HasSubstr("there is no \"socks\""));
+}
+
+// Users who may not read the configuration find the proxy where 'godwit init' puts it.
+TEST_F(CommandLineTest, NetCatFindsTheProxy) {
+  const auto found = [this](const std::string& config) {
+    if (!config.empty()) folder_.write("godwit.json", config);
+    const auto target = net_cat_target({{}, {"host", "22"}}, config_, "");
+    EXPECT_TRUE(target) << target.problem();
+    return to_string(target->proxy) + (target->user ? " as " + target->user->name : "");
+  };
+  EXPECT_EQ(found(""), "127.0.0.1:1080");
+  EXPECT_EQ(found(R"({"socks": {"listen": ["unix:/a", "127.0.0.1:1"]}})"), "unix:/a");
+  EXPECT_EQ(found(R"({"socks": {"listen": "0.0.0.0:1081"}})"), "127.0.0.1:1081");
+  EXPECT_EQ(found(R"({"socks": {"listen": "[::]:1081",
+                     "users": [{"name": "ann", "password": "open sesame"}]}})"),
+            "[::1]:1081 as ann");
 }
 
 }  // namespace

@@ -63,7 +63,8 @@ TEST(ConfigParser, ReadsEverythingThatCanBeSaid) {
   EXPECT_EQ(config->policy[0].suite, EspSuite::Aes128Gcm16);
   EXPECT_EQ(config->policy[0].text, "protect tcp to 203.0.113.0/24 with esp aes128gcm16");
   EXPECT_EQ(config->policy[1].action, PolicyAction::Bypass);
-  EXPECT_EQ(to_string(config->socks->listen), "127.0.0.1:1080");
+  ASSERT_EQ(config->socks->listen.size(), 1u);
+  EXPECT_EQ(to_string(config->socks->listen[0]), "127.0.0.1:1080");
   EXPECT_EQ(to_string(config->publish[1].to), "[::1]:8080");
   EXPECT_EQ(config->mobility.first_retry_floor, 20ms);
   EXPECT_EQ(config->mobility.grace, 0s);
@@ -92,6 +93,36 @@ TEST(ConfigParser, ProtectsByDefault) {
   EXPECT_EQ(config->link.address, std::nullopt);
   EXPECT_EQ(config->identity_file, "/etc/godwit/identity.pem");
   EXPECT_FALSE(config->socks);
+}
+
+TEST(ConfigParser, ReadsWhereTheProxyListens) {
+  const auto config = parse_config(
+      R"({"socks": {"listen": ["127.0.0.1:1080", "[::1]:1080", "unix:/run/godwit/socks.sock"]}})",
+      file);
+  ASSERT_TRUE(config) << config.problem();
+  std::vector<std::string> listeners;
+  for (const ListenAddress& address : config->socks->listen) {
+    listeners.push_back(to_string(address));
+  }
+  EXPECT_THAT(listeners, ::testing::ElementsAre("127.0.0.1:1080", "[::1]:1080",
+                                                "unix:/run/godwit/socks.sock"));
+  EXPECT_EQ(parse_listen_address("unix:/" + std::string(106, 'x')).has_value(), true);
+  EXPECT_EQ(parse_listen_address("unix:/" + std::string(107, 'x')).has_value(), false);
+}
+
+TEST(ConfigParser, ReadsTheUsersOfTheProxy) {
+  const auto config = parse_config(
+      R"({"socks": {"listen": "127.0.0.1:1080",
+         "users": [{"name": "ann", "password": "open sesame"}]}})",
+      file);
+  ASSERT_TRUE(config) << config.problem();
+  const ProxyUsers users{config->socks->users};
+  EXPECT_TRUE(users.required());
+  EXPECT_TRUE(users.know("ann", "open sesame"));
+  EXPECT_FALSE(users.know("ann", "open sesamf"));
+  EXPECT_FALSE(users.know("bob", "open sesame"));
+  EXPECT_FALSE(users.know("", ""));
+  EXPECT_FALSE(ProxyUsers{}.required());
 }
 
 TEST(ConfigParser, KeepsAnEmptyPolicyEmpty) {
@@ -170,6 +201,25 @@ TEST(ConfigParser, SaysWhatIsWrongAndWhatIsAllowed) {
       {R"({"socks": {}})", "socks.listen", "nothing", "an address and a port"},
       {R"({"socks": {"listen": "localhost:1080"}})", "socks.listen", "localhost:1080", "127.0.0.1"},
       {R"({"socks": {"listen": "127.0.0.1:0"}})", "socks.listen", "127.0.0.1:0", "a port"},
+      {R"({"socks": {"listen": []}})", "socks.listen", "a list of 0", "1 to 64"},
+      {R"({"socks": {"listen": ["127.0.0.1:1", 7]}})", "socks.listen[1]", "7", "unix:/run"},
+      {R"({"socks": {"listen": ["[::1]:1", "[0::1]:1"]}})", "socks.listen[1]", "[0::1]:1",
+       "each address once"},
+      {R"({"socks": {"listen": "unix:socks.sock"}})", "socks.listen", "unix:socks.sock",
+       "unix:/run/godwit/socks.sock"},
+      {R"({"socks": {"listen": "unix:/"}})", "socks.listen", "unix:/", "a socket"},
+      {R"({"socks": {"listen": "/run/socks.sock"}})", "socks.listen", "/run/socks.sock", "unix:"},
+      {R"({"socks": {"listen": "127.0.0.1:1", "users": []}})", "socks.users", "an empty list",
+       "a list of users"},
+      {R"({"socks": {"listen": "127.0.0.1:1", "users": {"a": "b"}}})", "socks.users", "\"a\"",
+       "a list of users"},
+      {R"({"socks": {"listen": "127.0.0.1:1", "users": [{"name": "a:b", "password": "12345678"}]}})",
+       "socks.users[0].name", "a:b", "without ':'"},
+      {R"({"socks": {"listen": "127.0.0.1:1", "users": [{"name": "a"}]}})",
+       "socks.users[0].password", "nothing", "8 to 255"},
+      {R"({"socks": {"listen": "127.0.0.1:1", "users": [{"name": "a", "password": "12345678"},
+         {"name": "a", "password": "87654321"}]}})",
+       "socks.users[1].name", "\"a\"", "each user once"},
       {R"({"publish": [{"port": 0, "to": "127.0.0.1:22"}]})", "publish[0].port", "0", "from 1"},
       {R"({"publish": [{"to": "127.0.0.1:22"}]})", "publish[0].port", "nothing", "1 to 65535"},
       {R"({"publish": [{"port": 22, "to": "127.0.0.1:22"}, {"port": 22, "to": "127.0.0.1:23"}]})",
@@ -219,6 +269,10 @@ TEST(ConfigParser, NeverRepeatsASecret) {
   const std::string problem = problem_of(R"({"peers": [{"name": "a", "psk": "hunter2"}]})");
   EXPECT_THAT(problem, HasSubstr("peers[0].psk: found a text of 7 characters"));
   EXPECT_THAT(problem, ::testing::Not(HasSubstr("hunter2")));
+  const std::string user = problem_of(
+      R"({"socks": {"listen": "[::1]:1", "users": [{"name": "a", "password": "hunter2"}]}})");
+  EXPECT_THAT(user, HasSubstr("socks.users[0].password: found a text of 7 characters"));
+  EXPECT_THAT(user, ::testing::Not(HasSubstr("hunter2")));
   const std::string dns =
       problem_of(R"({"dns": {"update": {"key": {"name": "k", "secret": "hunter2"}}}})");
   EXPECT_THAT(dns, HasSubstr("dns.update.key.secret: found a text of 7 characters"));

@@ -130,7 +130,8 @@ TEST_F(ControlTest, DoesNotTakeOverASocketThatIsAnswered) {
   ControlServer second{io, subject(), [](const std::string&) {}};
   const auto open = second.listen(path_);
   ASSERT_FALSE(open);
-  EXPECT_THAT(open.problem(), HasSubstr(path_ + ": another godwitd answers there"));
+  EXPECT_THAT(open.problem(),
+              HasSubstr(path_ + ": another program answers there; stop the other godwitd"));
 }
 
 TEST(Control, TakesOverWhatACrashLeftBehind) {

@@ -5,33 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/apps/socks/greeting_lines.hpp"
+
 namespace godwit {
 namespace {
-
-ByteString hex(std::string_view text) {
-  std::string digits;
-  for (const char c : text) {
-    if (c != ' ') digits += c;
-  }
-  return *from_hex(digits);
-}
-
-// What the machine has said so far: "send 0500", "connect a:1", "open", "close why".
-std::vector<std::string> outputs_of(Socks5Handshake& handshake) {
-  std::vector<std::string> lines;
-  while (auto output = handshake.poll()) {
-    if (const auto* send = std::get_if<Socks5Handshake::Send>(&*output)) {
-      lines.push_back("send " + to_hex(send->bytes));
-    } else if (const auto* connect = std::get_if<Socks5Handshake::Connect>(&*output)) {
-      lines.push_back("connect " + to_string(connect->destination));
-    } else if (const auto* close = std::get_if<Socks5Handshake::Close>(&*output)) {
-      lines.push_back("close " + std::string{close->reason});
-    } else {
-      lines.push_back("open");
-    }
-  }
-  return lines;
-}
 
 using ::testing::ElementsAre;
 
@@ -108,11 +85,12 @@ TEST(Socks5Handshake, AnswersEveryRequestAsTheRfcSays) {
       {"05 01 00 03 02 61ff 0016", {failed, "close a request with an impossible name"}},
       {"05 01 00 01 cb007105 0000", {failed, "close a malformed request"}},
       {"05 01 01 01 cb007105 0050", {failed, "close a malformed request"}},
-      {"05 02 00 01 cb007105 0050", {no_command, "close a command other than CONNECT"}},
-      {"05 03 00 01 00000000 0000", {no_command, "close a command other than CONNECT"}},
-      {"05 00 00 01 cb007105 0050", {no_command, "close a command other than CONNECT"}},
+      {"05 02 00 01 cb007105 0050",
+       {no_command, "close a command other than CONNECT and UDP ASSOCIATE"}},
+      {"05 00 00 01 cb007105 0050",
+       {no_command, "close a command other than CONNECT and UDP ASSOCIATE"}},
       {"05 f0 00 03 01 61 0016",
-       {no_command, "close a command other than CONNECT"}},  // Tor's RESOLVE
+       {no_command, "close a command other than CONNECT and UDP ASSOCIATE"}},  // Tor's RESOLVE
       {"05 01 00 02 cb", {no_type, "close a request with an unknown address type"}},
       {"05 01 00 ff cb", {no_type, "close a request with an unknown address type"}},
       {"04 01", {"close a request of another version"}},
@@ -136,14 +114,67 @@ TEST(Socks5Handshake, RefusesOtherGreetings) {
               ElementsAre("send 05ff", "close the client insists on authentication"));
   EXPECT_THAT(said(hex("05 00")),
               ElementsAre("send 05ff", "close the client insists on authentication"));
-  EXPECT_THAT(said(hex("04 01 0050 cb007105 00")),
-              ElementsAre("send 005b000000000000", "close a SOCKS4 client"));
   EXPECT_THAT(said(hex("16 03 01")),
-              ElementsAre("send 05ff", "close a client that does not speak SOCKS5"));
-  const std::string http = "CONNECT example.org:443 HTTP/1.1\r\n";
-  EXPECT_THAT(said({http.begin(), http.end()}),
-              ElementsAre(::testing::StartsWith("send " + to_hex(ByteString{'H', 'T', 'T', 'P'})),
-                          "close an HTTP client"));
+              ElementsAre("send 05ff", "close a client that speaks neither SOCKS nor HTTP"));
+}
+
+// RFC 1928 section 6: BND is where the client sends its datagrams.
+TEST(Socks5Handshake, AssociatesUdp) {
+  for (const auto& [request, port] :
+       {std::pair{"05 03 00 01 00000000 0000", "0"}, std::pair{"05 03 00 03 01 61 1234", "4660"}}) {
+    Socks5Handshake handshake;
+    handshake.handle_bytes(hex(std::string{greeting} + request));
+    EXPECT_THAT(outputs_of(handshake), ElementsAre("send 0500", "associate " + std::string{port}));
+    handshake.handle_connected({IpAddress::v4({127, 0, 0, 1}), 40000});
+    EXPECT_THAT(outputs_of(handshake), ElementsAre("send 050000017f0000019c40", "open"));
+  }
+}
+
+// RFC 1929
+//   client                              proxy
+//   05 02 00 02                  -->
+//                                <--    05 02
+//   01 len user len password     -->
+//                                <--    01 00
+TEST(Socks5Handshake, AsksForUserAndPassword) {
+  const ProxyUsers users{{{"ann", "open sesame"}, {"bob", "12345678"}}};
+  Socks5Handshake handshake{users};
+  handshake.handle_bytes(hex("05 02 00 02"));
+  EXPECT_THAT(outputs_of(handshake), ElementsAre("send 0502"));
+  const ByteString rest = hex(std::string{"01 03 626f62 08 3132333435363738"} + curl_request);
+  for (const std::uint8_t octet : rest) handshake.handle_bytes({&octet, 1});
+  EXPECT_THAT(outputs_of(handshake), ElementsAre("send 0100", "connect 203.0.113.5:80"));
+}
+
+TEST(Socks5Handshake, LetsNobodyPastThePassword) {
+  const ProxyUsers users{{{"ann", "open sesame"}, {"bob", "12345678"}}};
+  const char* wrong[] = {
+      "01 03 626f62 08 3132333435363739",        // a wrong password
+      "01 03 626f63 08 3132333435363738",        // a wrong user
+      "01 03 626f62 0b 6f70656e20736573616d65",  // somebody else's password
+      "01 03 626f62 07 31323334353637",          // too short
+      "01 03 626f62 00",
+      "01 00 08 3132333435363738",
+      "01 00 00",
+      "05",  // the request instead
+  };
+  for (const char* octets : wrong) {
+    Socks5Handshake handshake{users};
+    handshake.handle_bytes(hex("05 01 02"));
+    outputs_of(handshake);
+    handshake.handle_bytes(hex(octets));
+    const auto said = outputs_of(handshake);
+    ASSERT_EQ(said.size(), 2u) << octets;
+    EXPECT_EQ(said[0], "send 0101") << octets;
+    EXPECT_THAT(said[1], ::testing::StartsWith("close ")) << octets;
+    EXPECT_EQ(handshake.handle_bytes(hex(curl_request)), 0u);
+  }
+  Socks5Handshake handshake{users};
+  handshake.handle_bytes(hex("05 01 00"));
+  EXPECT_THAT(outputs_of(handshake),
+              ElementsAre("send 05ff",
+                          "close the client offers no user and password, which "
+                          "socks.users asks for"));
 }
 
 TEST(Socks5Handshake, ReportsEveryFailureByItsCode) {

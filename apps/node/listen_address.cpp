@@ -1,0 +1,32 @@
+#include "apps/node/listen_address.hpp"
+
+namespace godwit {
+namespace {
+
+constexpr std::string_view unix_scheme = "unix:";
+
+}  // namespace
+
+std::optional<ListenAddress> parse_listen_address(std::string_view text) {
+  if (text.starts_with(unix_scheme)) {
+    text.remove_prefix(unix_scheme.size());
+    if (text.size() < 2 || text.size() > UnixPath::longest || text.front() != '/' ||
+        text.back() == '/' || text.find('\0') != std::string_view::npos) {
+      return std::nullopt;
+    }
+    return UnixPath{std::string{text}};
+  }
+  const auto endpoint = Endpoint::parse(text);
+  if (!endpoint || endpoint->port == 0 || endpoint->address.is_multicast() ||
+      endpoint->address.is_broadcast()) {
+    return std::nullopt;
+  }
+  return *endpoint;
+}
+
+std::string to_string(const ListenAddress& address) {
+  if (const auto* endpoint = std::get_if<Endpoint>(&address)) return to_string(*endpoint);
+  return std::string{unix_scheme} + std::get<UnixPath>(address).path;
+}
+
+}  // namespace godwit

@@ -1,0 +1,17 @@
+// The section "socks" of the configuration: where programs of this host find the proxy, and who
+// may use it.
+#pragma once
+
+#include <vector>
+
+#include "apps/node/listen_address.hpp"
+#include "apps/node/proxy_users.hpp"
+
+namespace godwit {
+
+struct SocksConfig {
+  std::vector<ListenAddress> listen;  // at least one
+  std::vector<ProxyUser> users;       // none: whoever can reach it
+};
+
+}  // namespace godwit

@@ -1,0 +1,171 @@
+#include "apps/socks/socks_session.hpp"
+
+#include <array>
+#include <chrono>
+
+#include <asio/experimental/awaitable_operators.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include "apps/socks/udp_association.hpp"
+
+namespace godwit {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace asio::experimental::awaitable_operators;
+
+// A client that has connected has its request ready; one that has not, or says an octet now and
+// then, must not stay for ever.
+constexpr auto greeting_patience = 30s;
+// A peer that is reachable has answered by then, its IKE handshake repeated a few times.
+constexpr auto connect_patience = 60s;
+// For the client to read why it was refused before its socket goes.
+constexpr auto farewell_patience = 2s;
+constexpr std::size_t greeting_chunk = 4096;
+
+asio::awaitable<void> pause(const asio::any_io_executor& executor,
+                            std::chrono::steady_clock::duration duration) {
+  asio::steady_timer timer{executor, duration};
+  asio::error_code ignored;
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+}
+
+asio::awaitable<bool> send(ByteChannel& client, Bytes bytes) {
+  while (!bytes.empty()) {
+    asio::error_code error;
+    bytes = bytes.subspan(client.write_some(bytes, error));
+    if (error == asio::error::would_block) error = co_await client.wait(ByteChannel::Wait::Write);
+    if (error) co_return false;
+  }
+  co_return true;
+}
+
+}  // namespace
+
+asio::awaitable<std::unique_ptr<ByteChannel>> SocksSession::open() {
+  const auto greeted = co_await (greet() || pause(where_.executor, greeting_patience));
+  if (greeted.index() == 1) {
+    reason_ = "no complete request within 30 s";
+    handshake_.handle_silence();
+    co_await (carry_out() || pause(where_.executor, farewell_patience));
+  }
+  if (association_) {
+    co_await associate();
+    co_return nullptr;
+  }
+  if (!destination_) {
+    co_await (say_farewell() || pause(where_.executor, farewell_patience));
+    co_return nullptr;
+  }
+  SocksResult result = co_await connect();
+  if (const auto* failure = std::get_if<SocksFailure>(&result)) co_return co_await refuse(*failure);
+  auto& connection = std::get<SocksConnection>(result);
+  handshake_.handle_connected(connection.bound);
+  co_await carry_out();
+  co_return std::move(connection.channel);
+}
+
+std::string SocksSession::destination() const {
+  if (association_) return "UDP";
+  return destination_ ? to_string(*destination_) : "?";
+}
+
+asio::awaitable<std::unique_ptr<ByteChannel>> SocksSession::refuse(const SocksFailure& failure) {
+  reason_ = std::string{to_string(failure.reply)} + ": " + failure.why;
+  handshake_.handle_failed(failure.reply, failure.why);
+  co_await carry_out();
+  co_await (say_farewell() || pause(where_.executor, farewell_patience));
+  co_return nullptr;
+}
+
+asio::awaitable<void> SocksSession::associate() {
+  if (!ends_) {
+    const SocksFailure failure{SocksReply::CommandNotSupported,
+                               "UDP needs a client that comes by TCP, not by a Unix socket"};
+    co_await refuse(failure);
+    co_return;
+  }
+  UdpAssociation association{where_.executor, where_.connector, where_.buffers, ends_->client,
+                             association_->port};
+  if (const auto error = association.open(ends_->proxy)) {
+    const SocksFailure failure{SocksReply::GeneralFailure, error.message()};
+    co_await refuse(failure);
+    co_return;
+  }
+  handshake_.handle_connected(association.bound());
+  co_await carry_out();
+  co_await association.run(client_);
+  if (association.drops().total() > 0) {
+    reason_ = association.carried() + "; dropped: " + to_string(association.drops());
+  }
+}
+
+asio::awaitable<SocksResult> SocksSession::connect() {
+  auto reached = co_await (where_.connector.connect(*destination_) ||
+                           pause(where_.executor, connect_patience));
+  // Asio flattens the variant: either outcome of connect(), or the pause's.
+  if (auto* connection = std::get_if<SocksConnection>(&reached)) co_return std::move(*connection);
+  if (auto* failure = std::get_if<SocksFailure>(&reached)) co_return std::move(*failure);
+  co_return SocksFailure{SocksReply::TtlExpired, "no connection within 60 s"};
+}
+
+asio::awaitable<void> SocksSession::greet() {
+  std::array<std::uint8_t, greeting_chunk> chunk;
+  while (!destination_ && !association_ && !closed_) {
+    asio::error_code error;
+    const std::size_t count = client_.read_some(chunk, error);
+    if (error == asio::error::would_block) {
+      error = co_await client_.wait(ByteChannel::Wait::Read);
+      if (!error) continue;
+    }
+    if (error) {
+      reason_ = "the client left before its request was complete: " + error.message();
+      handshake_.handle_end();
+      co_return co_await carry_out();
+    }
+    const Bytes bytes = Bytes{chunk}.first(count);
+    const std::size_t taken = handshake_.handle_bytes(bytes);
+    early_ = to_byte_string(bytes.subspan(taken));
+    co_await carry_out();
+  }
+}
+
+asio::awaitable<void> SocksSession::carry_out() {
+  while (auto output = handshake_.poll()) {
+    if (const auto* message = std::get_if<Greeting::Send>(&*output)) {
+      co_await send(client_, message->bytes);  // a client that is gone is noticed by reading
+    } else if (const auto* request = std::get_if<Greeting::Connect>(&*output)) {
+      destination_ = request->destination;
+    } else if (const auto* association = std::get_if<Greeting::Associate>(&*output)) {
+      association_ = *association;
+    } else if (auto* open = std::get_if<Greeting::Open>(&*output)) {
+      begin(std::move(*open));
+    } else if (auto* close = std::get_if<Greeting::Close>(&*output)) {
+      closed_ = true;
+      if (reason_.empty()) reason_ = std::move(close->reason);
+    }
+  }
+}
+
+void SocksSession::begin(Greeting::Open open) {
+  if (!open.body) return;
+  request_.emplace(client_, *open.body);
+  const Bytes own = request_->own_part(early_);
+  open.first.insert(open.first.end(), own.begin(), own.end());
+  early_ = std::move(open.first);
+}
+
+// Unread octets would turn the close into a reset, and the client would not see the answer.
+asio::awaitable<void> SocksSession::say_farewell() {
+  client_.shutdown_write();
+  std::array<std::uint8_t, greeting_chunk> unread;
+  asio::error_code error;
+  while (!error) {
+    client_.read_some(unread, error);
+    if (error == asio::error::would_block) error = co_await client_.wait(ByteChannel::Wait::Read);
+  }
+}
+
+}  // namespace godwit
