@@ -43,7 +43,7 @@ Outcome<ControlClient> ControlClient::connect(const std::string& path) {
 }
 
 Outcome<std::string> ControlClient::status(ControlFormat format) {
-  const auto reply = ask(request_text("status", format));
+  auto reply = ask(request_text("status", format));
   if (!reply) return reply;
   const Json json = Json::parse(*reply);
   const char* key = format == ControlFormat::Json ? "status" : "text";
