@@ -69,6 +69,7 @@ ike::IkeConfig ike_config_of(const Config& config) {
 
 std::vector<std::string> names_of(const std::vector<PeerConfig>& peers) {
   std::vector<std::string> names;
+  names.reserve(peers.size());
   for (const PeerConfig& peer : peers) names.push_back(peer.name);
   return names;
 }

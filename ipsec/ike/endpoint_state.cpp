@@ -113,7 +113,7 @@ void IkeEndpoint::State::on(SessionEntry&, StrangerRefused& output, Instant) {
 }
 
 void IkeEndpoint::State::on(SessionEntry& entry, PeerSeenElsewhere& output, Instant) {
-  if (peers[output.peer].used == &entry) outputs.push(std::move(output));
+  if (peers[output.peer].used == &entry) outputs.push(output);
 }
 
 void IkeEndpoint::State::on(SessionEntry& entry, IkeSession::Confirmed&, Instant now) {
@@ -127,8 +127,7 @@ void IkeEndpoint::State::on(SessionEntry& entry, IkeSession::Confirmed&, Instant
 void IkeEndpoint::State::on(SessionEntry& entry, IkeSession::RequestArrived& output, Instant) {
   const RequestId id{++next_request};
   requests[id] = {entry->own_spi(), output.message_id};
-  outputs.push(
-      RequestReceived{*entry->peer(), id, std::move(output.notifies), std::move(output.path)});
+  outputs.push(RequestReceived{*entry->peer(), id, std::move(output.notifies), output.path});
 }
 
 // What was asked of one session goes on in the other, so that a session that is replaced takes
