@@ -5,7 +5,7 @@
 
 #include "stack/wire/ip_datagram.hpp"
 #include "tests/attacks/attack_stage.hpp"
-#include "tests/attacks/forgery.hpp"
+#include "tests/support/forged_packets.hpp"
 
 namespace godwit::sim {
 namespace {

@@ -6,7 +6,7 @@
 #include "stack/wire/ip_datagram.hpp"
 #include "stack/wire/ip_in_ip.hpp"
 #include "tests/attacks/attack_stage.hpp"
-#include "tests/attacks/forgery.hpp"
+#include "tests/support/forged_packets.hpp"
 
 namespace godwit::sim {
 namespace {
@@ -46,7 +46,7 @@ TEST_F(Attack16, WhatIsNotForALiveSessionIsNotUnwrapped) {
   };
   expect_swallowed(tunnelled(tcp_segment(flow.remote, flow.local, TcpHeader::rst)));
   expect_swallowed(tunnelled(
-      ipv4_datagram(flow.remote.address, stage.ch_address, IpProtocol::Esp, ByteString(64, 9))));
+      datagram_of(flow.remote.address, stage.ch_address, IpProtocol::Esp, ByteString(64, 9))));
   expect_swallowed(
       tunnelled(make_udp({flow.remote.address, 500}, {stage.ch_address, 500}, ByteString(64, 9))));
   expect_swallowed(tunnelled(
@@ -73,8 +73,8 @@ TEST_F(Attack16, FragmentsAreNoWayRoundTheRules) {
   for (unsigned i = 0; i < 3000; ++i) {
     std::array<std::uint8_t, 4> random{};
     rng.fill(random);
-    Packet piece = ipv4_datagram(stranger, stage.ch_address, IpProtocol::IpInIp,
-                                 ByteString(8 * (1 + random[0] % 180), random[1]));
+    Packet piece = datagram_of(stranger, stage.ch_address, IpProtocol::IpInIp,
+                               ByteString(8 * (1 + random[0] % 180), random[1]));
     const MutableBytes header = piece.bytes().first(Ipv4Header::length);
     store_u16(header, Ipv4Header::identification_at, random[2]);
     const bool more = random[3] % 4 != 0;

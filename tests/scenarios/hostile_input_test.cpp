@@ -13,6 +13,7 @@
 #include "stack/wire/tcp.hpp"
 #include "stack/wire/udp.hpp"
 #include "tests/sim/world.hpp"
+#include "tests/support/forged_packets.hpp"
 
 namespace godwit::sim {
 namespace {
@@ -20,29 +21,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t mib = 1 << 20;
-
-Packet datagram_of(const IpAddress& from, const IpAddress& to, IpProtocol protocol, Bytes payload) {
-  Packet packet = Packet::with_size(Ipv4Header::length + payload.size());
-  Ipv4Header{.source = from,
-             .destination = to,
-             .protocol = protocol,
-             .total_length = static_cast<std::uint16_t>(packet.size())}
-      .write_to(packet.bytes());
-  std::ranges::copy(payload, packet.bytes().begin() + Ipv4Header::length);
-  return packet;
-}
-
-Packet tcp_segment(const Endpoint& from, const Endpoint& to, std::uint8_t flags) {
-  ByteString tcp(TcpHeader::length, 0);
-  store_u16(tcp, TcpHeader::source_port_at, from.port);
-  store_u16(tcp, TcpHeader::destination_port_at, to.port);
-  tcp[TcpHeader::data_offset_at] = 5 << 4;
-  tcp[TcpHeader::flags_at] = flags;
-  store_u16(tcp, TcpHeader::checksum_at,
-            internet_checksum(tcp, pseudo_header_sum(from.address, to.address, IpProtocol::Tcp,
-                                                     TcpHeader::length)));
-  return datagram_of(from.address, to.address, IpProtocol::Tcp, tcp);
-}
 
 class HostileInput : public testing::Test {
  protected:

@@ -10,6 +10,7 @@
 #include "stack/wire/ipv4.hpp"
 #include "stack/wire/tcp.hpp"
 #include "stack/wire/udp.hpp"
+#include "tests/support/forged_packets.hpp"
 #include "tests/support/seeded_rng.hpp"
 
 namespace godwit {
@@ -24,25 +25,6 @@ const PeerId victim{1};
 const IpAddress here = ip("203.0.113.5");
 const IpAddress mallorys = ip("192.0.2.66");
 const IpAddress victims = ip("192.0.2.7");
-
-Packet segment(const Endpoint& from, const Endpoint& to, std::uint8_t flags) {
-  ByteString tcp(TcpHeader::length, 0);
-  store_u16(tcp, TcpHeader::source_port_at, from.port);
-  store_u16(tcp, TcpHeader::destination_port_at, to.port);
-  tcp[TcpHeader::data_offset_at] = 5 << 4;
-  tcp[TcpHeader::flags_at] = flags;
-  store_u16(tcp, TcpHeader::checksum_at,
-            internet_checksum(tcp, pseudo_header_sum(from.address, to.address, IpProtocol::Tcp,
-                                                     TcpHeader::length)));
-  Packet packet = Packet::with_size(Ipv4Header::length + tcp.size());
-  Ipv4Header{.source = from.address,
-             .destination = to.address,
-             .protocol = IpProtocol::Tcp,
-             .total_length = static_cast<std::uint16_t>(packet.size())}
-      .write_to(packet.bytes());
-  std::ranges::copy(tcp, packet.bytes().begin() + Ipv4Header::length);
-  return packet;
-}
 
 EspKeys keys_of(std::uint8_t number) {
   const ByteString key(EspKeys::length(AeadAlgorithm::AesGcm256), number);
@@ -104,8 +86,8 @@ TEST_F(DatapathTest, APeerCannotSpeakUnderAnothersAddress) {
   connect(victim, victims);
   const FiveTuple flow{IpProtocol::Tcp, {here, 80}, {victims, 4000}};
   filters_.add(Filter{flow, victim, Spi{0x1001}});
-  receive(evil, segment(flow.remote, flow.local, TcpHeader::rst));
-  receive(evil, segment({victims, 4001}, flow.local, TcpHeader::syn));
+  receive(evil, tcp_segment(flow.remote, flow.local, TcpHeader::rst));
+  receive(evil, tcp_segment({victims, 4001}, flow.local, TcpHeader::syn));
   EXPECT_EQ(dropped(DropReason::FilterMismatch), 2u);
   EXPECT_EQ(filters_.size(), 1u);
 }
@@ -117,9 +99,9 @@ TEST_F(DatapathTest, ASharedAddressGivesNoHoldOfTheOthersFlow) {
   OutboundSa evil = connect(mallory, victims);
   const FiveTuple flow{IpProtocol::Tcp, {here, 80}, {victims, 4000}};
   filters_.add(Filter{flow, victim, Spi{0x1001}});
-  receive(evil, segment(flow.remote, flow.local, TcpHeader::rst));
+  receive(evil, tcp_segment(flow.remote, flow.local, TcpHeader::rst));
   EXPECT_EQ(dropped(DropReason::FilterMismatch), 1u);
-  receive(evil, segment({victims, 4001}, flow.local, TcpHeader::syn));
+  receive(evil, tcp_segment({victims, 4001}, flow.local, TcpHeader::syn));
   EXPECT_EQ(dropped(DropReason::FilterMismatch), 1u);
   EXPECT_EQ(filters_.match_outbound(flow)->peer, victim);
 }
@@ -129,9 +111,9 @@ TEST_F(DatapathTest, ASharedAddressGivesNoHoldOfTheOthersFlow) {
 TEST_F(DatapathTest, TheLastWordsOfAConnectionBeginNoSession) {
   directory_.expect(victim, victims);
   const FiveTuple gone{IpProtocol::Tcp, {here, 80}, {victims, 4000}};
-  datapath_.outbound(segment(gone.local, gone.remote, TcpHeader::rst), now_);
+  datapath_.outbound(tcp_segment(gone.local, gone.remote, TcpHeader::rst), now_);
   filters_.add(Filter{gone, victim, Spi{0x1001}});
-  datapath_.outbound(segment(gone.local, gone.remote, TcpHeader::rst), now_);
+  datapath_.outbound(tcp_segment(gone.local, gone.remote, TcpHeader::rst), now_);
   EXPECT_EQ(dropped(DropReason::SessionOver), 2u);
   EXPECT_EQ(sessions_wanted(), 0u);
 
@@ -155,14 +137,14 @@ TEST_F(DatapathTest, WhatWaitsForASessionIsBoundedInNumberAndTime) {
 }
 
 TEST_F(DatapathTest, WhatMayNotLeaveIsCountedUnderItsReason) {
-  datapath_.outbound(segment({here, 80}, {ip("198.51.100.66"), 1}, TcpHeader::syn), now_);
+  datapath_.outbound(tcp_segment({here, 80}, {ip("198.51.100.66"), 1}, TcpHeader::syn), now_);
   EXPECT_EQ(dropped(DropReason::PolicyDiscard), 1u);
-  datapath_.outbound(segment({here, 80}, {ip("198.51.100.1"), 1}, TcpHeader::syn), now_);
+  datapath_.outbound(tcp_segment({here, 80}, {ip("198.51.100.1"), 1}, TcpHeader::syn), now_);
   EXPECT_EQ(dropped(DropReason::NoPeer), 1u);
 
   connect(victim, victims);
   routes_.remove_direct(here);
-  datapath_.outbound(segment({here, 80}, {victims, 1}, TcpHeader::syn), now_);
+  datapath_.outbound(tcp_segment({here, 80}, {victims, 1}, TcpHeader::syn), now_);
   EXPECT_EQ(dropped(DropReason::NoPath), 1u);
   EXPECT_TRUE(datapath_.outgoing().empty());
 }
@@ -171,8 +153,8 @@ TEST_F(DatapathTest, WhatMayNotLeaveIsCountedUnderItsReason) {
 TEST_F(DatapathTest, AnExhaustedAssociationSealsNothing) {
   first_sequence = ~std::uint64_t{0};
   connect(victim, victims);
-  datapath_.outbound(segment({here, 80}, {victims, 1}, TcpHeader::syn), now_);
-  datapath_.outbound(segment({here, 80}, {victims, 1}, TcpHeader::syn), now_);
+  datapath_.outbound(tcp_segment({here, 80}, {victims, 1}, TcpHeader::syn), now_);
+  datapath_.outbound(tcp_segment({here, 80}, {victims, 1}, TcpHeader::syn), now_);
   EXPECT_GE(dropped(DropReason::SequenceExhausted), 1u);
   EXPECT_LE(datapath_.outgoing().size(), 1u);
 }
@@ -192,10 +174,10 @@ TEST_F(DatapathTest, AnUnprovenPathCarriesNoMoreThanItsCredit) {
 }
 
 TEST_F(DatapathTest, WhatIsNothingForUsIsCountedUnderItsReason) {
-  datapath_.inbound(segment({victims, 1}, {ip("203.0.113.9"), 80}, TcpHeader::syn), now_);
+  datapath_.inbound(tcp_segment({victims, 1}, {ip("203.0.113.9"), 80}, TcpHeader::syn), now_);
   EXPECT_EQ(dropped(DropReason::NotOurs), 1u);
 
-  Packet fragment = segment({victims, 1}, {here, 80}, TcpHeader::syn);
+  Packet fragment = tcp_segment({victims, 1}, {here, 80}, TcpHeader::syn);
   fragment.bytes()[6] = 0x20;  // more to come
   store_u16(fragment.bytes(), Ipv4Header::checksum_at, 0);
   store_u16(fragment.bytes(), Ipv4Header::checksum_at,
@@ -204,7 +186,7 @@ TEST_F(DatapathTest, WhatIsNothingForUsIsCountedUnderItsReason) {
   EXPECT_EQ(dropped(DropReason::FragmentInClear), 1u);
 
   // The last octets of a datagram larger than any may be.
-  Packet beyond = segment({victims, 1}, {here, 80}, TcpHeader::syn);
+  Packet beyond = tcp_segment({victims, 1}, {here, 80}, TcpHeader::syn);
   wrap(beyond, victims, here);
   beyond.bytes()[6] = 0x1f;
   beyond.bytes()[7] = 0xff;

@@ -9,20 +9,30 @@
 #include "stack/wire/checksum.hpp"
 #include "stack/wire/icmp.hpp"
 #include "stack/wire/ipv4.hpp"
+#include "stack/wire/ipv6.hpp"
 #include "stack/wire/tcp.hpp"
 #include "stack/wire/udp.hpp"
 
-namespace godwit::sim {
+namespace godwit {
 
-inline Packet ipv4_datagram(const IpAddress& from, const IpAddress& to, IpProtocol protocol,
-                            Bytes payload) {
-  Packet packet = Packet::with_size(Ipv4Header::length + payload.size());
-  Ipv4Header{.source = from,
-             .destination = to,
-             .protocol = protocol,
-             .total_length = static_cast<std::uint16_t>(packet.size())}
-      .write_to(packet.bytes());
-  std::ranges::copy(payload, packet.bytes().begin() + Ipv4Header::length);
+inline Packet datagram_of(const IpAddress& from, const IpAddress& to, IpProtocol protocol,
+                          Bytes payload) {
+  const std::size_t header = from.is_v4() ? Ipv4Header::length : Ipv6Header::length;
+  Packet packet = Packet::with_size(header + payload.size());
+  if (from.is_v4()) {
+    Ipv4Header{.source = from,
+               .destination = to,
+               .protocol = protocol,
+               .total_length = static_cast<std::uint16_t>(packet.size())}
+        .write_to(packet.bytes());
+  } else {
+    Ipv6Header{.source = from,
+               .destination = to,
+               .next_header = protocol,
+               .payload_length = static_cast<std::uint16_t>(payload.size())}
+        .write_to(packet.bytes());
+  }
+  std::ranges::copy(payload, packet.bytes().begin() + static_cast<std::ptrdiff_t>(header));
   return packet;
 }
 
@@ -35,7 +45,7 @@ inline Packet tcp_segment(const Endpoint& from, const Endpoint& to, std::uint8_t
   store_u16(tcp, TcpHeader::checksum_at,
             internet_checksum(tcp, pseudo_header_sum(from.address, to.address, IpProtocol::Tcp,
                                                      TcpHeader::length)));
-  return ipv4_datagram(from.address, to.address, IpProtocol::Tcp, tcp);
+  return datagram_of(from.address, to.address, IpProtocol::Tcp, tcp);
 }
 
 // RFC 792: destination unreachable, with the next hop's MTU if the code is 4.
@@ -48,7 +58,7 @@ inline Packet icmp_unreachable(const IpAddress& router, std::uint8_t code, std::
   const Bytes shown = quoted.first(std::min<std::size_t>(quoted.size(), 548));
   icmp.insert(icmp.end(), shown.begin(), shown.end());
   store_u16(icmp, IcmpHeader::checksum_at, internet_checksum(icmp));
-  return ipv4_datagram(router, to, IpProtocol::Icmp, icmp);
+  return datagram_of(router, to, IpProtocol::Icmp, icmp);
 }
 
-}  // namespace godwit::sim
+}  // namespace godwit
