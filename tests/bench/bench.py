@@ -24,17 +24,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "netns"))
 
+import godwit_moves  # noqa: E402
 import handover  # noqa: E402
-import journey  # noqa: E402
 from godwit import SOCKS, Host, configure_pair  # noqa: E402
-from journey import Stop  # noqa: E402
+from godwit_moves import BREAK, Case  # noqa: E402
 from lab import CH_ADDRESS, Lab, LabError, Pair, build_directory  # noqa: E402
-from lab import go_first, inside, need, now, run  # noqa: E402
+from lab import go_first, inside, need, run  # noqa: E402
 from traffic import Download, make_file, start_nginx  # noqa: E402
 
 BULK_TARGET = 1500.0           # Mbit/s with ESP over TUN, a core for each end
@@ -192,28 +191,11 @@ def bench_proxy(options, results):
 # --- stall -------------------------------------------------------------------------------------
 
 def stalls_at(options, rtt_ms):
-    """Milliseconds for each of the moves. The flow is paced: its own gaps are 3 ms."""
-    stops = [Stop("AB"[number % 2 == 0], 2) for number in range(MOVES)]
-    dwell = 1.0 + 4 * rtt_ms / 1e3
-    with Lab(delay_ms=rtt_ms / 2, build=options.build) as lab:
-        os.makedirs(lab.path("www"))
-        make_file(lab.path("www", "file"), int((MOVES + 3) * dwell * 800_000), 1)
-        start_nginx(lab, lab.path("www"), ["127.0.0.1:8080"], pace=(2048, 3))
-        mobile, correspondent = configure_pair(lab)
-        correspondent.start()
-        mobile.start()
-        download = Download(lab, f"http://{CH_ADDRESS}/file", "--socks5-hostname", SOCKS)
-        moves = journey.travel(lab, stops, dwell)
-        time.sleep(dwell)
-        end = now()
-        alive = download.running()
-        download.wait(0)
-        journey.judge(moves, download.silence, end)
-        mobile.stop()
-        correspondent.stop()
-    if not alive:
-        raise LabError(f"the download at {rtt_ms} ms ended too soon: {download.errors()}")
-    return [move.stall * 1e3 for move in moves]
+    """Milliseconds for each of the moves of a paced download."""
+    measured = godwit_moves.measure(Case("down", BREAK, rtt_ms), MOVES, options.build)
+    if measured.problem or None in measured.stalls:
+        raise LabError(f"the download at {rtt_ms} ms did not go on: {measured.problem}")
+    return measured.stalls
 
 
 def bench_stall(options, results):

@@ -7,7 +7,6 @@ usage: flow.py serve ADDRESS:PORT                        one flow, then it ends
 
 MBIT 0: as fast as it goes. Down: the server sends.
 """
-import os
 import random
 import socket
 import sys
