@@ -1,7 +1,7 @@
 #include "apps/godwit/command_line.hpp"
 
+#include <algorithm>
 #include <array>
-#include <charconv>
 #include <filesystem>
 #include <functional>
 #include <ostream>
@@ -101,18 +101,30 @@ ExitStatus peer_add(const Call& call) {
   return ExitStatus::Success;
 }
 
+// What stands between commas; nothing comes of nothing.
+std::vector<std::string> split(std::string_view text) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    parts.emplace_back(text.substr(0, comma));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return parts;
+}
+
 ExitStatus publish(const Call& call) {
   const auto& words = call.options.words;
-  std::uint16_t port = 0;
-  const std::string& digits = words[0];
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (error != std::errc{} || end != digits.data() + digits.size() || port == 0) {
-    return call.fail("found port '" + digits + "'; allowed: a number from 1 to 65535");
-  }
-  const std::string to = words.size() > 1 ? words[1] : "127.0.0.1:" + digits;
-  const auto config = add_to_config_file(call.config_file(), "publish", publish_element(port, to));
+  PublishWords entry{.port = words[0], .to = {}, .udp = call.options.has("--udp")};
+  entry.to =
+      words.size() > 1 ? words[1] : "127.0.0.1:" + entry.port.substr(0, entry.port.find('-'));
+  entry.peers = split(call.options.value_or("--peers", ""));
+  entry.proxy_protocol = call.options.has("--proxy-protocol");
+  const auto config = add_to_config_file(call.config_file(), "publish", publish_element(entry));
   if (!config) return call.fail(config.problem());
-  call.where.out << "Peers of this host reach " << to << " at port " << port << ".\n";
+  const PublishConfig& added = config->publish.back();
+  call.where.out << (added.peers.empty() ? "Peers of this host reach " : "These peers reach ")
+                 << to_string(added.to) << (added.count > 1 ? " and behind" : "") << " at "
+                 << port_text(added) << ".\n";
   remind_of_restart(call, *config);
   return ExitStatus::Success;
 }
@@ -172,7 +184,9 @@ ExitStatus check_config(const Call& call) {
     for (const ProxyUser& user : config->socks->users) out << "user      " << user.name << '\n';
   }
   for (const PublishConfig& port : config->publish) {
-    out << "publish   " << port.port << " to " << to_string(port.to) << '\n';
+    out << "publish   " << port_text(port) << " to " << to_string(port.to);
+    for (const std::string& peer : port.peers) out << " for " << peer;
+    out << '\n';
   }
   if (!exists(config->identity_file)) {
     out << "identity  " << config->identity_file << " is missing; 'godwit init' makes one\n";
@@ -210,9 +224,9 @@ const std::vector<Command>& commands() {
        init},
       {"peer add", "NAME KEY [ADDRESS...]", "trust another host", {"--config="}, 2, any, peer_add},
       {"publish",
-       "PORT [HOST:PORT]",
+       "PORT[-PORT] [ADDRESS:PORT | unix:PATH] [--udp] [--peers A,B] [--proxy-protocol]",
        "offer a service of this host to its peers",
-       {"--config="},
+       {"--config=", "--udp", "--peers=", "--proxy-protocol"},
        1,
        2,
        publish},

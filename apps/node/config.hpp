@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apps/node/dns_config.hpp"
+#include "apps/node/publish_config.hpp"
 #include "apps/node/socks_config.hpp"
 #include "ipsec/ike/ike_peer.hpp"
 #include "ipsec/policy/policy_table.hpp"
@@ -37,11 +38,6 @@ struct PeerConfig {
   std::optional<std::vector<std::uint8_t>> public_key;  // 32 octets, Ed25519; else psk
   std::optional<std::string> psk{};
   std::optional<Duration> hold_time{};  // none: that of all peers
-};
-
-struct PublishConfig {
-  std::uint16_t port;  // of the stack
-  Endpoint to;         // a service on the host
 };
 
 struct MobilityConfig {

@@ -19,6 +19,19 @@ std::string quoted(const std::string& text) {
   return Json(text).dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
+std::string quoted(const std::vector<std::string>& list) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < list.size(); ++i) text += (i == 0 ? "" : ", ") + quoted(list[i]);
+  return text + ']';
+}
+
+// As JSON has them: no sign, and no zero in front.
+bool is_number(const std::string& text) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return !text.empty() && std::all_of(text.begin(), text.end(), is_digit) &&
+         (text.size() == 1 || text.front() != '0');
+}
+
 // Between an opening bracket and the one that closes it, as indices into the tokens.
 struct Span {
   std::size_t open;
@@ -150,18 +163,18 @@ Outcome<Config> add_to_config_file(const std::string& file, std::string_view key
 std::string peer_element(const std::string& name, const std::string& key,
                          const std::vector<std::string>& addresses) {
   std::string element = "{\"name\": " + quoted(name);
-  if (!addresses.empty()) {
-    element += ", \"addresses\": [";
-    for (std::size_t i = 0; i < addresses.size(); ++i) {
-      element += (i == 0 ? "" : ", ") + quoted(addresses[i]);
-    }
-    element += ']';
-  }
+  if (!addresses.empty()) element += ", \"addresses\": " + quoted(addresses);
   return element + ", \"key\": " + quoted(key) + '}';
 }
 
-std::string publish_element(std::uint16_t port, const std::string& to) {
-  return "{\"port\": " + std::to_string(port) + ", \"to\": " + quoted(to) + '}';
+std::string publish_element(const PublishWords& words) {
+  std::string element = "{\"port\": ";
+  element += is_number(words.port) ? words.port : quoted(words.port);
+  element += ", \"to\": " + quoted(words.to);
+  if (words.udp) element += ", \"protocol\": \"udp\"";
+  if (!words.peers.empty()) element += ", \"peers\": " + quoted(words.peers);
+  if (words.proxy_protocol) element += ", \"proxy_protocol\": \"v2\"";
+  return element + '}';
 }
 
 }  // namespace godwit

@@ -25,6 +25,13 @@ Outcome<Config> add_to_config_file(const std::string& file, std::string_view key
 // checks what they mean.
 std::string peer_element(const std::string& name, const std::string& key,
                          const std::vector<std::string>& addresses);
-std::string publish_element(std::uint16_t port, const std::string& to);
+struct PublishWords {
+  std::string port;  // or a range
+  std::string to;
+  bool udp = false;
+  std::vector<std::string> peers{};  // none: every peer
+  bool proxy_protocol = false;
+};
+std::string publish_element(const PublishWords& words);
 
 }  // namespace godwit

@@ -9,6 +9,7 @@
 #include "apps/node/duration.hpp"
 #include "apps/node/identity.hpp"
 #include "apps/node/json_reader.hpp"
+#include "apps/node/publish_config_reader.hpp"
 #include "apps/node/socks_config_reader.hpp"
 #include "ipsec/policy/selector.hpp"
 
@@ -27,8 +28,6 @@ constexpr std::uint64_t largest_mtu = 65535;
 constexpr std::string_view name_allowed = "letters, digits, '.', '-' and '_', as in a DNS name";
 constexpr std::string_view key_allowed =
     "\"ed25519:\" and 44 characters of base64, as 'godwit key' prints it on the peer";
-constexpr std::string_view endpoint_allowed =
-    "an address and a port, such as \"127.0.0.1:1080\" or \"[::1]:1080\"";
 constexpr std::string_view selector_allowed =
     "traffic, such as \"any\", \"tcp to 203.0.113.0/24\" or \"udp to 192.0.2.1 port 53\"";
 
@@ -77,7 +76,6 @@ class ConfigReader {
   template <class T>
   void read_choice(JsonObject& object, const std::string& key,
                    std::initializer_list<std::pair<std::string_view, T>> words, T& out);
-  std::optional<Endpoint> read_endpoint(JsonObject& object, const std::string& key);
   std::string beside_the_file(const std::string& path) const;
 
   std::string file_;
@@ -318,33 +316,12 @@ void ConfigReader::read_rule(const Json& value, const std::string& path) {
   config_.policy.push_back(std::move(out));
 }
 
-std::optional<Endpoint> ConfigReader::read_endpoint(JsonObject& object, const std::string& key) {
-  const Json* value = object.require(key, endpoint_allowed);
-  if (!value) return std::nullopt;
-  const auto endpoint = value->is_string() ? Endpoint::parse(value->get_ref<const std::string&>())
-                                           : Result<Endpoint>{Error{Errc::Malformed, ""}};
-  if (endpoint && endpoint->port != 0 && !endpoint->address.is_multicast() &&
-      !endpoint->address.is_broadcast()) {
-    return *endpoint;
-  }
-  problems_.add(object.path_of(key), *value, endpoint_allowed);
-  return std::nullopt;
-}
-
 void ConfigReader::read_publish(const Json& value, const std::string& path) {
-  JsonObject entry{problems_, value, path};
-  entry.require("port", "a port of the stack, 1 to 65535");
-  const auto port = entry.number("port", 1, 65535);
-  const auto to = read_endpoint(entry, "to");
-  entry.finish();
-  if (!port || !to) return;
-  for (const PublishConfig& other : config_.publish) {
-    if (other.port == *port) {
-      problems_.add(entry.path_of("port"), std::to_string(*port) + ", which is published already",
-                    "each port once");
-    }
+  std::vector<std::string> peers;
+  for (const PeerConfig& peer : config_.peers) peers.push_back(peer.name);
+  if (auto entry = read_publish_config(problems_, value, path, config_.publish, peers)) {
+    config_.publish.push_back(std::move(*entry));
   }
-  config_.publish.push_back({static_cast<std::uint16_t>(*port), *to});
 }
 
 void ConfigReader::read_duration(JsonObject& object, const std::string& key, Duration least,

@@ -65,4 +65,37 @@ asio::error_code UdpStream::send_to(Bytes payload, const Endpoint& to) {
 WaitingPlace& UdpStream::place() { return state_->place; }
 void UdpStream::look() { state_->look(); }
 
+// --- those who send first -----------------------------------------------------------------------
+
+struct UdpListener::State {
+  asio::any_io_executor executor;
+  std::unique_ptr<UdpAcceptor> acceptor;
+  std::unique_ptr<UdpSocket> first;  // seen while looking, not yet asked for
+  WaitingPlace place;
+
+  void look() {
+    if (!first) first = acceptor->accept();
+    if (first && !place.empty()) place.complete({});
+  }
+};
+
+UdpListener::UdpListener(asio::any_io_executor executor, std::unique_ptr<UdpAcceptor> acceptor)
+    : state_{new State{std::move(executor), std::move(acceptor), nullptr, {}}} {
+  state_->acceptor->set_handler([state = state_.get()] { state->look(); });
+}
+
+UdpListener::UdpListener(UdpListener&&) noexcept = default;
+UdpListener& UdpListener::operator=(UdpListener&&) noexcept = default;
+UdpListener::~UdpListener() = default;
+
+void UdpListener::cancel() { state_->place.cancel(); }
+
+std::unique_ptr<UdpSocket> UdpListener::accept_now() {
+  return state_->first ? std::move(state_->first) : state_->acceptor->accept();
+}
+
+const asio::any_io_executor& UdpListener::executor() const { return state_->executor; }
+WaitingPlace& UdpListener::place() { return state_->place; }
+void UdpListener::look() { state_->look(); }
+
 }  // namespace godwit

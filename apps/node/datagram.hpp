@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "apps/node/stream.hpp"
+#include "stack/tcpip/udp_acceptor.hpp"
 #include "stack/tcpip/udp_socket.hpp"
 
 namespace godwit {
@@ -64,6 +65,37 @@ class UdpStream {
 
  private:
   struct State;
+  WaitingPlace& place();
+  void look();
+  std::unique_ptr<State> state_;
+};
+
+// Those who send to a port of the stack, one connected socket for each.
+class UdpListener {
+ public:
+  UdpListener(asio::any_io_executor executor, std::unique_ptr<UdpAcceptor> acceptor);
+  UdpListener(UdpListener&&) noexcept;
+  UdpListener& operator=(UdpListener&&) noexcept;
+  ~UdpListener();
+
+  void cancel();
+  // Null: nobody waits.
+  std::unique_ptr<UdpSocket> accept_now();
+
+  // void(error_code): accept_now() has somebody.
+  template <class Token>
+  auto async_wait(Token&& token) {
+    return asio::async_initiate<Token, void(asio::error_code)>(
+        [this](auto handler) {
+          place().fill(std::move(handler), executor());
+          look();
+        },
+        token);
+  }
+
+ private:
+  struct State;
+  const asio::any_io_executor& executor() const;
   WaitingPlace& place();
   void look();
   std::unique_ptr<State> state_;

@@ -356,6 +356,10 @@ Result<std::unique_ptr<TcpAcceptor>> Node::listen_tcp(std::uint16_t port) {
   return TcpAcceptor::listen(stack_, std::nullopt, port);
 }
 
+Result<std::unique_ptr<UdpAcceptor>> Node::listen_udp(std::uint16_t port) {
+  return UdpAcceptor::listen(stack_, std::nullopt, port);
+}
+
 PolicyAction Node::action_for(IpProtocol protocol, const Endpoint& remote) const {
   const auto local = addresses_.source_for(remote.address);
   const Endpoint from{local ? *local : IpAddress::v4({0, 0, 0, 0}), 0};
@@ -374,6 +378,12 @@ std::optional<IpAddress> Node::address_of(std::string_view peer_name) const {
 
 std::string Node::peer_name(PeerId peer) const {
   return peer.value < peers_.size() ? peers_[peer.value].config.name : "unknown";
+}
+
+std::optional<std::string> Node::peer_name_of(const FiveTuple& flow) const {
+  const Filter* row = filters_.match_outbound(flow);
+  if (row == nullptr) return std::nullopt;
+  return peer_name(row->peer);
 }
 
 void Node::report_problem(std::string what, std::string reason, Instant now) {

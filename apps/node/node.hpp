@@ -32,6 +32,7 @@
 #include "stack/tcpip/connection_table.hpp"
 #include "stack/tcpip/lwip_stack.hpp"
 #include "stack/tcpip/tcp_socket.hpp"
+#include "stack/tcpip/udp_acceptor.hpp"
 #include "stack/tcpip/udp_socket.hpp"
 
 namespace godwit {
@@ -93,6 +94,7 @@ class Node {
   // Port 0: one is chosen. An unconnected socket stays where it is, a connected one moves (S20).
   Result<std::unique_ptr<UdpSocket>> bind_udp(std::uint16_t port);
   Result<std::unique_ptr<UdpSocket>> connect_udp(const Endpoint& remote);
+  Result<std::unique_ptr<UdpAcceptor>> listen_udp(std::uint16_t port);
   // Protect: over this stack. Bypass: the host's own stack. Discard: refuse.
   PolicyAction action_for(IpProtocol protocol, const Endpoint& remote) const;
   std::optional<IpAddress> address_of(std::string_view peer_name) const;
@@ -100,6 +102,8 @@ class Node {
   // PeerNotFoundByName follows after the next settle(). None: no such peer, or no servers.
   std::optional<PeerId> find_by_name(std::string_view peer_name);
   std::string peer_name(PeerId peer) const;
+  // The name of the peer whose flow this is; none: it is in clear text, or there is no such flow.
+  std::optional<std::string> peer_name_of(const FiveTuple& flow) const;
 
   NodeStatus status(Instant now) const;
   void report_problem(std::string what, std::string reason, Instant now);

@@ -8,9 +8,8 @@
 #include <asio/use_awaitable.hpp>
 
 #include "apps/node/address.hpp"
-#include "apps/node/datagram.hpp"
+#include "apps/node/datagram_flow.hpp"
 #include "apps/node/node.hpp"
-#include "apps/socks/host_datagrams.hpp"
 #include "stack/tcpip/tcp_socket.hpp"
 
 namespace godwit {
@@ -28,31 +27,6 @@ SocksFailure failure_of(const Error& error) {
 SocksFailure failure_of(const asio::error_code& error) {
   return {reply_for(error), error.message()};
 }
-
-class StackDatagrams final : public DatagramFlow {
- public:
-  StackDatagrams(UdpStream stream, const Endpoint& remote)
-      : stream_{std::move(stream)}, remote_{remote} {}
-
-  // What the client sends to, wherever its peer is meanwhile.
-  Endpoint remote() const override { return remote_; }
-  asio::error_code send(Bytes payload) override { return stream_.send(payload); }
-  asio::awaitable<asio::error_code> wait() override {
-    asio::error_code error;
-    co_await stream_.async_wait(asio::redirect_error(asio::use_awaitable, error));
-    co_return error;
-  }
-  std::optional<std::size_t> receive_now(MutableBytes into) override {
-    const auto received = stream_.receive_now(into);
-    if (!received) return std::nullopt;
-    return std::min(received->size, into.size());
-  }
-  void cancel() override { stream_.cancel(); }
-
- private:
-  UdpStream stream_;
-  Endpoint remote_;
-};
 
 }  // namespace
 
@@ -103,7 +77,7 @@ asio::awaitable<DatagramResult> NodeConnector::open_datagrams(SocksDestination d
     if (choice.action == PolicyAction::Protect) {
       result = open_protected(endpoint);
     } else {
-      auto opened = open_host_datagrams(executor_, endpoint);
+      auto opened = open_host_flow(executor_, endpoint);
       if (auto* flow = std::get_if<std::unique_ptr<DatagramFlow>>(&opened)) {
         result = std::move(*flow);
       } else {
@@ -183,7 +157,7 @@ asio::awaitable<std::vector<IpAddress>> NodeConnector::await_found(PeerId peer) 
 DatagramResult NodeConnector::open_protected(const Endpoint& remote) {
   auto socket = node_.connect_udp(remote);
   if (!socket) return failure_of(socket.error());
-  return std::make_unique<StackDatagrams>(UdpStream{executor_, std::move(*socket)}, remote);
+  return make_flow(UdpStream{executor_, std::move(*socket)});
 }
 
 asio::awaitable<SocksResult> NodeConnector::connect_protected(Endpoint remote) {

@@ -10,6 +10,7 @@
 #include <asio/awaitable.hpp>
 
 #include "apps/node/channel.hpp"
+#include "apps/node/datagram_flow.hpp"
 #include "apps/socks/socks_destination.hpp"
 
 namespace godwit {
@@ -24,17 +25,6 @@ struct SocksFailure {
 };
 using SocksResult = std::variant<SocksConnection, SocksFailure>;
 
-// Datagrams to and from one destination. Sending never waits.
-class DatagramFlow {
- public:
-  virtual ~DatagramFlow() = default;
-  virtual Endpoint remote() const = 0;
-  virtual asio::error_code send(Bytes payload) = 0;
-  // Ends when receive_now() may have something, or cancel() was called.
-  virtual asio::awaitable<asio::error_code> wait() = 0;
-  virtual std::optional<std::size_t> receive_now(MutableBytes into) = 0;
-  virtual void cancel() = 0;
-};
 using DatagramResult = std::variant<std::unique_ptr<DatagramFlow>, SocksFailure>;
 
 class SocksConnector {

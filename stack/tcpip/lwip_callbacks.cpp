@@ -6,6 +6,7 @@
 #include "stack/tcpip/lwip_hooks.h"
 #include "stack/tcpip/tcp_engine.hpp"
 #include "stack/tcpip/tcp_socket.hpp"
+#include "stack/tcpip/udp_acceptor.hpp"
 #include "stack/tcpip/udp_socket.hpp"
 
 #include "lwip/ip.h"
@@ -114,6 +115,12 @@ void LwipHooks::datagram_received(void* arg, udp_pcb*, pbuf* datagram, const ip_
                                   u16_t port) {
   static_cast<UdpSocket*>(arg)->received(datagram, Endpoint{from_lwip(*from), port},
                                          from_lwip(*ip_current_dest_addr()));
+}
+
+void LwipHooks::datagram_arrived(void* arg, udp_pcb*, pbuf* datagram, const ip_addr_t* from,
+                                 u16_t port) {
+  static_cast<UdpAcceptor*>(arg)->received(datagram, Endpoint{from_lwip(*from), port},
+                                           from_lwip(*ip_current_dest_addr()));
 }
 
 // --- the life of a PCB -------------------------------------------------------------------------

@@ -34,6 +34,8 @@ struct LwipHooks {
   static err_t accepted(void* acceptor, tcp_pcb* pcb, err_t error);
   static void datagram_received(void* socket, udp_pcb* pcb, pbuf* datagram, const ip_addr_t* from,
                                 u16_t port);
+  static void datagram_arrived(void* acceptor, udp_pcb* pcb, pbuf* datagram, const ip_addr_t* from,
+                               u16_t port);
 
   static void pcb_freed(u8_t, void* record);
   static err_t passive_open(u8_t, tcp_pcb_listen* listener, tcp_pcb* pcb);

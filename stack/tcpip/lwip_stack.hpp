@@ -99,6 +99,7 @@ class LwipStack {
   friend class TcpEngine;
   friend class TcpSocket;
   friend class TcpAcceptor;
+  friend class UdpAcceptor;
   friend class UdpSocket;
   friend struct LwipHooks;
   struct AddressNetif;  // one lwIP netif for one address

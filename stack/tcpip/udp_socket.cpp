@@ -34,24 +34,50 @@ Status to_status(err_t error) {
 
 UdpSocket::UdpSocket(LwipStack& stack) : stack_{stack}, change_{stack.notifications_} {}
 
-Result<std::unique_ptr<UdpSocket>> UdpSocket::bind(LwipStack& stack, std::optional<IpAddress> local,
-                                                   std::uint16_t port) {
+Result<udp_pcb*> UdpSocket::bind_pcb(LwipStack& stack, std::optional<IpAddress> local,
+                                     std::uint16_t port) {
   if (local && !stack.has_address(*local)) {
     return Error{Errc::NotFound, "the local address is not one of the stack's"};
   }
   stack.enter();
   ip_addr_t address = *IP_ANY_TYPE;
   if (local) address = to_lwip(*local);
+  udp_pcb* pcb = udp_new_ip_type(IP_GET_TYPE(&address));
+  if (pcb == nullptr) return Error{Errc::Exhausted, "no memory for a socket"};
+  const err_t bound = udp_bind(pcb, &address, port);
+  if (bound == ERR_OK) return pcb;
+  udp_remove(pcb);
+  if (bound != ERR_USE) return Error{Errc::NotFound, "the local address cannot be used"};
+  if (port == 0) return Error{Errc::Exhausted, "no local port is free"};
+  return Error{Errc::Busy, "the port is in use already; choose another"};
+}
+
+Result<std::unique_ptr<UdpSocket>> UdpSocket::bind(LwipStack& stack, std::optional<IpAddress> local,
+                                                   std::uint16_t port) {
   std::unique_ptr<UdpSocket> socket{new UdpSocket{stack}};
-  socket->pcb_ = udp_new_ip_type(IP_GET_TYPE(&address));
-  if (socket->pcb_ == nullptr) return Error{Errc::Exhausted, "no memory for a socket"};
-  switch (udp_bind(socket->pcb_, &address, port)) {
-    case ERR_OK: break;
-    case ERR_USE:
-      if (port == 0) return Error{Errc::Exhausted, "no local port is free"};
-      return Error{Errc::Busy, "the port is in use already; choose another"};
-    default: return Error{Errc::NotFound, "the local address cannot be used"};
-  }
+  auto pcb = bind_pcb(stack, local, port);
+  if (!pcb) return pcb.error();
+  socket->pcb_ = *pcb;
+  udp_recv(socket->pcb_, LwipHooks::datagram_received, socket.get());
+  return socket;
+}
+
+// The acceptor's PCB has the port already, so lwIP would not bind another to it; its look-up
+// prefers the one that is connected.
+std::unique_ptr<UdpSocket> UdpSocket::answer(LwipStack& stack, const Endpoint& local,
+                                             const Endpoint& remote) {
+  ConnectionRecord* record = stack.connections_.add({IpProtocol::Udp, local, remote});
+  if (record == nullptr) return nullptr;
+  std::unique_ptr<UdpSocket> socket{new UdpSocket{stack}};
+  socket->record_ = record;
+  const ip_addr_t from = to_lwip(local.address);
+  const ip_addr_t to = to_lwip(remote.address);
+  socket->pcb_ = udp_new_ip_type(IP_GET_TYPE(&from));
+  if (socket->pcb_ == nullptr) return nullptr;
+  record->udp = socket->pcb_;
+  socket->pcb_->local_ip = from;
+  socket->pcb_->local_port = local.port;
+  udp_connect(socket->pcb_, &to, remote.port);
   udp_recv(socket->pcb_, LwipHooks::datagram_received, socket.get());
   return socket;
 }

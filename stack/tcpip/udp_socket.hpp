@@ -52,6 +52,7 @@ class UdpSocket {
 
  private:
   friend class ConnectionTable;
+  friend class UdpAcceptor;
   friend struct LwipHooks;
   struct Waiting {
     pbuf* datagram;
@@ -61,6 +62,11 @@ class UdpSocket {
   static constexpr std::size_t most_waiting = 256;
 
   explicit UdpSocket(LwipStack& stack);
+  static Result<udp_pcb*> bind_pcb(LwipStack& stack, std::optional<IpAddress> local,
+                                   std::uint16_t port);
+  // Connected, at a port that an acceptor holds as well. Null: no memory, or the flow exists.
+  static std::unique_ptr<UdpSocket> answer(LwipStack& stack, const Endpoint& local,
+                                           const Endpoint& remote);
   void received(pbuf* datagram, const Endpoint& from, const IpAddress& to);
 
   LwipStack& stack_;

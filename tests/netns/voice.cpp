@@ -76,7 +76,7 @@ class Conversation {
     auto ear = runner_->node().bind_udp(port);
     if (!ear) die("listen: " + std::string{ear.error().what});
     ear_ = std::move(*ear);
-    ear_->set_handler([this] { hear(); });
+    ear_->set_handler([this] { hear(*ear_); });
     std::puts("ready");
     std::fflush(stdout);
     if (options_.to) speak_to(*options_.to);
@@ -91,13 +91,14 @@ class Conversation {
     auto mouth = runner_->node().connect_udp({address, port});
     if (!mouth) die("connect: " + std::string{mouth.error().what});
     mouth_ = std::move(*mouth);
+    mouth_->set_handler([this] { hear(*mouth_); });  // an answer by the same flow
     tick_.expires_after(0ms);
     speak();
   }
 
-  void hear() {
+  void hear(UdpSocket& socket) {
     Voice voice{};
-    while (const auto received = ear_->receive_from(voice)) {
+    while (const auto received = socket.receive_from(voice)) {
       if (received->size != packet_size) die("heard a packet of another size");
       const std::chrono::duration<double> at = runner_->now().time_since_epoch();
       std::printf("%.6f %u\n", at.count(), number_of(voice));

@@ -119,7 +119,7 @@ TEST_F(CommandLineTest, RefusesPeersThatCannotBe) {
 TEST_F(CommandLineTest, PublishesPorts) {
   ASSERT_EQ(run({"init"}), ExitStatus::Success) << err_;
   ASSERT_EQ(run({"publish", "22"}), ExitStatus::Success) << err_;
-  EXPECT_EQ(out_, "Peers of this host reach 127.0.0.1:22 at port 22.\n");
+  EXPECT_EQ(out_, "Peers of this host reach 127.0.0.1:22 at tcp port 22.\n");
   ASSERT_EQ(run({"publish", "80", "[::1]:8080"}), ExitStatus::Success) << err_;
   const auto config = load_config(config_);
   ASSERT_TRUE(config) << config.problem();
@@ -131,6 +131,26 @@ TEST_F(CommandLineTest, PublishesPorts) {
     EXPECT_NE(run({"publish", port}), ExitStatus::Success) << port;
   }
   EXPECT_EQ(run({"publish", "23", "localhost:23"}), ExitStatus::Failure);
+}
+
+TEST_F(CommandLineTest, PublishesForSomePeersInEveryManner) {
+  ASSERT_EQ(run({"init"}), ExitStatus::Success) << err_;
+  ASSERT_EQ(run({"peer", "add", "desk", some_key}), ExitStatus::Success) << err_;
+  ASSERT_EQ(run({"publish", "5000-5003", "--udp", "--peers", "desk"}), ExitStatus::Success) << err_;
+  EXPECT_EQ(out_, "These peers reach 127.0.0.1:5000 and behind at udp ports 5000-5003.\n");
+  ASSERT_EQ(run({"publish", "25", "unix:/run/mail.sock", "--proxy-protocol"}), ExitStatus::Success)
+      << err_;
+  const auto config = load_config(config_);
+  ASSERT_TRUE(config) << config.problem();
+  ASSERT_EQ(config->publish.size(), 2u);
+  EXPECT_EQ(config->publish[0].count, 4u);
+  EXPECT_EQ(config->publish[0].peers, std::vector<std::string>{"desk"});
+  EXPECT_EQ(config->publish[1].introduction, PublishConfig::Introduction::ProxyProtocol2);
+  EXPECT_EQ(run({"publish", "26", "--peers", "eve"}), ExitStatus::Failure);
+  EXPECT_THAT(err_, HasSubstr("\"eve\"; allowed: the name of one of the peers"));
+  EXPECT_EQ(run({"publish", "26", "--udp", "--proxy-protocol"}), ExitStatus::Failure);
+  ASSERT_EQ(run({"check-config"}), ExitStatus::Success) << err_;
+  EXPECT_THAT(out_, HasSubstr("publish   udp ports 5000-5003 to 127.0.0.1:5000 for desk\n"));
 }
 
 TEST_F(CommandLineTest, ChecksAConfiguration) {

@@ -92,7 +92,8 @@ TEST(ConfigEditor, KeepsAFileValidHoweverItIsWritten) {
     text += "}";
     const auto before = parse_config(text, "f");
     ASSERT_TRUE(before) << text << before.problem();
-    const auto changed = with_element_added(text, "publish", publish_element(99, "127.0.0.1:2"));
+    const auto changed =
+        with_element_added(text, "publish", publish_element({.port = "99", .to = "127.0.0.1:2"}));
     ASSERT_TRUE(changed) << text;
     const auto after = parse_config(*changed, "f");
     ASSERT_TRUE(after) << "seed " << seed << " round " << round << '\n' << text << '\n' << *changed;

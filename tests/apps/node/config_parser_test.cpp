@@ -31,7 +31,12 @@ constexpr const char* whole = R"(// Everything that can be said.
     {"discard": "any"}
   ],
   "socks": {"listen": "127.0.0.1:1080"},
-  "publish": [{"port": 22, "to": "127.0.0.1:22"}, {"port": 80, "to": "[::1]:8080"}],
+  "publish": [
+    {"port": 22, "to": "127.0.0.1:22", "peers": ["desk"], "proxy_protocol": "v2"},
+    {"port": 80, "to": "[::1]:8080"},
+    {"port": 25, "to": "unix:/run/mail.sock"},
+    {"port": "5000-5010", "protocol": "udp", "to": "127.0.0.1:6000"}
+  ],
   "mobility": {"first_retry_floor": "20ms", "retry_ceiling": "3s", "hold_time": "2h", "grace": "0s"},
   "dns": {
     "servers": ["192.0.2.53", "[2001:db8::53]:5353", "192.0.2.53:53"],
@@ -65,7 +70,15 @@ TEST(ConfigParser, ReadsEverythingThatCanBeSaid) {
   EXPECT_EQ(config->policy[1].action, PolicyAction::Bypass);
   ASSERT_EQ(config->socks->listen.size(), 1u);
   EXPECT_EQ(to_string(config->socks->listen[0]), "127.0.0.1:1080");
+  ASSERT_EQ(config->publish.size(), 4u);
+  EXPECT_EQ(config->publish[0].peers, std::vector<std::string>{"desk"});
+  EXPECT_EQ(config->publish[0].introduction, PublishConfig::Introduction::ProxyProtocol2);
+  EXPECT_EQ(port_text(config->publish[0]), "tcp port 22");
   EXPECT_EQ(to_string(config->publish[1].to), "[::1]:8080");
+  EXPECT_EQ(config->publish[1].introduction, PublishConfig::Introduction::None);
+  EXPECT_EQ(to_string(config->publish[2].service_at(25)), "unix:/run/mail.sock");
+  EXPECT_EQ(port_text(config->publish[3]), "udp ports 5000-5010");
+  EXPECT_EQ(to_string(config->publish[3].service_at(5003)), "127.0.0.1:6003");
   EXPECT_EQ(config->mobility.first_retry_floor, 20ms);
   EXPECT_EQ(config->mobility.grace, 0s);
   EXPECT_EQ(config->control_socket, "/run/gw.sock");
@@ -81,6 +94,15 @@ TEST(ConfigParser, ReadsEverythingThatCanBeSaid) {
   EXPECT_EQ(update.key->name.text(), "laptop");
   EXPECT_EQ(update.key->algorithm, TsigAlgorithm::HmacSha512);
   EXPECT_EQ(config->dns.secret_file, "/etc/godwit/dns.key");
+}
+
+// A port of UDP is another port.
+TEST(ConfigParser, PublishesAPortOfEachProtocol) {
+  const auto config = parse_config(
+      R"({"publish": [{"port": 53, "to": "127.0.0.1:53"},
+                      {"port": 53, "to": "127.0.0.1:53", "protocol": "udp"}]})",
+      file);
+  EXPECT_TRUE(config) << config.problem();
 }
 
 // S25: what nobody configured is protected or refused, never sent in the clear.
@@ -220,7 +242,32 @@ TEST(ConfigParser, SaysWhatIsWrongAndWhatIsAllowed) {
       {R"({"socks": {"listen": "127.0.0.1:1", "users": [{"name": "a", "password": "12345678"},
          {"name": "a", "password": "87654321"}]}})",
        "socks.users[1].name", "\"a\"", "each user once"},
-      {R"({"publish": [{"port": 0, "to": "127.0.0.1:22"}]})", "publish[0].port", "0", "from 1"},
+      {R"({"publish": [{"port": 0, "to": "127.0.0.1:22"}]})", "publish[0].port", "0", "1 to 65535"},
+      {R"({"publish": [{"port": "9-8", "to": "127.0.0.1:22"}]})", "publish[0].port", "9-8",
+       "8000-8010"},
+      {R"({"publish": [{"port": "1-1025", "to": "127.0.0.1:22"}]})", "publish[0].port", "1-1025",
+       "at most 1024"},
+      {R"({"publish": [{"port": "1-2x", "to": "127.0.0.1:22"}]})", "publish[0].port", "1-2x",
+       "range"},
+      {R"({"publish": [{"port": "7", "to": "127.0.0.1:22"}]})", "publish[0].port", "\"7\"",
+       "range"},
+      {R"({"publish": [{"port": "1-3", "to": "127.0.0.1:65534"}]})", "publish[0].to",
+       "and the 2 ports behind it", "up to 65535"},
+      {R"({"publish": [{"port": 1, "to": "ssh"}]})", "publish[0].to", "ssh", "unix:/run"},
+      {R"({"publish": [{"port": 1, "to": "127.0.0.1:1", "protocol": "sctp"}]})",
+       "publish[0].protocol", "sctp", "\"tcp\" or \"udp\""},
+      {R"({"publish": [{"port": 1, "to": "unix:/a", "protocol": "udp"}]})", "publish[0].to",
+       "unix:/a", "for UDP an address"},
+      {R"({"publish": [{"port": 1, "to": "127.0.0.1:1", "peers": []}]})", "publish[0].peers", "[]",
+       "a list of names"},
+      {R"({"publish": [{"port": 1, "to": "127.0.0.1:1", "peers": ["eve"]}]})", "publish[0].peers",
+       "eve", "one of the peers"},
+      {R"({"publish": [{"port": 1, "to": "127.0.0.1:1", "proxy_protocol": "v1"}]})",
+       "publish[0].proxy_protocol", "v1", "\"v2\""},
+      {R"({"publish": [{"port": 1, "to": "127.0.0.1:1", "protocol": "udp", "proxy_protocol": "v2"}]})",
+       "publish[0].proxy_protocol", "v2", "only connections of TCP"},
+      {R"({"publish": [{"port": "20-30", "to": "127.0.0.1:20"}, {"port": 25, "to": "127.0.0.1:1"}]})",
+       "publish[1].port", "25, which is published already", "each port once"},
       {R"({"publish": [{"to": "127.0.0.1:22"}]})", "publish[0].port", "nothing", "1 to 65535"},
       {R"({"publish": [{"port": 22, "to": "127.0.0.1:22"}, {"port": 22, "to": "127.0.0.1:23"}]})",
        "publish[1].port", "published already", "each port once"},

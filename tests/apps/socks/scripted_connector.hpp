@@ -14,7 +14,6 @@
 #include <asio/write.hpp>
 
 #include "apps/node/address.hpp"
-#include "apps/socks/host_datagrams.hpp"
 #include "apps/socks/socks_connector.hpp"
 
 namespace godwit {
@@ -46,7 +45,7 @@ class ScriptedConnector final : public SocksConnector {
     if (destination.port <= 8) {
       co_return SocksFailure{SocksReply{static_cast<std::uint8_t>(destination.port)}, "as asked"};
     }
-    auto opened = open_host_datagrams(io_.get_executor(), from_asio(udp_echo_.local_endpoint()));
+    auto opened = open_host_flow(io_.get_executor(), from_asio(udp_echo_.local_endpoint()));
     co_return std::move(std::get<std::unique_ptr<DatagramFlow>>(opened));
   }
   void stop() {

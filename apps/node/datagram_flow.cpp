@@ -1,4 +1,6 @@
-#include "apps/socks/host_datagrams.hpp"
+#include "apps/node/datagram_flow.hpp"
+
+#include <algorithm>
 
 #include <asio/ip/udp.hpp>
 #include <asio/redirect_error.hpp>
@@ -11,9 +13,9 @@ namespace {
 
 using Udp = asio::ip::udp;
 
-class HostDatagrams final : public DatagramFlow {
+class HostFlow final : public DatagramFlow {
  public:
-  HostDatagrams(Udp::socket socket, const Endpoint& remote)
+  HostFlow(Udp::socket socket, const Endpoint& remote)
       : socket_{std::move(socket)}, remote_{remote} {}
 
   Endpoint remote() const override { return remote_; }
@@ -45,9 +47,37 @@ class HostDatagrams final : public DatagramFlow {
   Endpoint remote_;
 };
 
+class StackFlow final : public DatagramFlow {
+ public:
+  explicit StackFlow(UdpStream stream)
+      : stream_{std::move(stream)}, remote_{*stream_.socket().remote()} {}
+
+  Endpoint remote() const override { return remote_; }
+  asio::error_code send(Bytes payload) override { return stream_.send(payload); }
+  asio::awaitable<asio::error_code> wait() override {
+    asio::error_code error;
+    co_await stream_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    co_return error;
+  }
+  std::optional<std::size_t> receive_now(MutableBytes into) override {
+    const auto received = stream_.receive_now(into);
+    if (!received) return std::nullopt;
+    return std::min(received->size, into.size());
+  }
+  void cancel() override { stream_.cancel(); }
+
+ private:
+  UdpStream stream_;
+  Endpoint remote_;
+};
+
 }  // namespace
 
-std::variant<std::unique_ptr<DatagramFlow>, asio::error_code> open_host_datagrams(
+std::unique_ptr<DatagramFlow> make_flow(UdpStream stream) {
+  return std::make_unique<StackFlow>(std::move(stream));
+}
+
+std::variant<std::unique_ptr<DatagramFlow>, asio::error_code> open_host_flow(
     const asio::any_io_executor& executor, const Endpoint& remote) {
   const auto to = to_asio<Udp>(remote);
   Udp::socket socket{executor};
@@ -56,7 +86,7 @@ std::variant<std::unique_ptr<DatagramFlow>, asio::error_code> open_host_datagram
   if (!error) socket.non_blocking(true, error);
   if (!error) socket.connect(to, error);
   if (error) return error;
-  return std::make_unique<HostDatagrams>(std::move(socket), remote);
+  return std::make_unique<HostFlow>(std::move(socket), remote);
 }
 
 }  // namespace godwit
