@@ -129,6 +129,20 @@ ExitStatus publish(const Call& call) {
   return ExitStatus::Success;
 }
 
+ExitStatus forward(const Call& call) {
+  const std::string& place = call.options.words[0];
+  // A port alone is one that nobody but this host can reach.
+  const bool is_port = place.find_first_not_of("0123456789") == std::string::npos;
+  const std::string listen = is_port ? "127.0.0.1:" + place : place;
+  const std::string& to = call.options.words[1];
+  const auto config =
+      add_to_config_file(call.config_file(), "forward", forward_element(listen, to));
+  if (!config) return call.fail(config.problem());
+  call.where.out << listen << " leads to " << to << ".\n";
+  remind_of_restart(call, *config);
+  return ExitStatus::Success;
+}
+
 Outcome<ControlClient> daemon_of(const Call& call) {
   if (call.options.has("--control")) {
     return ControlClient::connect(call.options.value_or("--control", ""));
@@ -182,11 +196,20 @@ ExitStatus check_config(const Call& call) {
       out << "socks     " << to_string(address) << '\n';
     }
     for (const ProxyUser& user : config->socks->users) out << "user      " << user.name << '\n';
+    for (const AccessRule& rule : config->socks->rules) {
+      out << "rule      " << (rule.allows ? "allow " : "deny ") << rule.text;
+      for (const std::string& user : rule.users) out << " for " << user;
+      out << '\n';
+    }
   }
   for (const PublishConfig& port : config->publish) {
     out << "publish   " << port_text(port) << " to " << to_string(port.to);
     for (const std::string& peer : port.peers) out << " for " << peer;
     out << '\n';
+  }
+  for (const ForwardConfig& place : config->forward) {
+    out << "forward   " << to_string(place.listen) << " to " << place.host << ':' << place.port
+        << '\n';
   }
   if (!exists(config->identity_file)) {
     out << "identity  " << config->identity_file << " is missing; 'godwit init' makes one\n";
@@ -230,6 +253,13 @@ const std::vector<Command>& commands() {
        1,
        2,
        publish},
+      {"forward",
+       "PORT | ADDRESS:PORT | unix:PATH  HOST:PORT",
+       "make a place on this host lead to a service elsewhere",
+       {"--config="},
+       2,
+       2,
+       forward},
       {"status",
        "[--json]",
        "addresses, peers, connections, moves",

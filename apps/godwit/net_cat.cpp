@@ -27,7 +27,7 @@ struct SocketAddress {
   socklen_t length = 0;
 };
 
-SocketAddress address_of(const ListenAddress& proxy) {
+SocketAddress address_of(const ServiceAddress& proxy) {
   SocketAddress out;
   if (const auto* local = std::get_if<UnixPath>(&proxy)) {
     auto& to = reinterpret_cast<sockaddr_un&>(out.storage);
@@ -54,7 +54,7 @@ SocketAddress address_of(const ListenAddress& proxy) {
   return out;
 }
 
-Outcome<FileDescriptor> connect_to(const ListenAddress& proxy) {
+Outcome<FileDescriptor> connect_to(const ServiceAddress& proxy) {
   const SocketAddress to = address_of(proxy);
   FileDescriptor socket{::socket(to.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   if (!socket ||

@@ -14,7 +14,7 @@
 namespace godwit {
 
 struct NetCatTarget {
-  ListenAddress proxy;
+  ServiceAddress proxy;
   std::string host;  // 1 to 255 octets
   std::uint16_t port;
   std::optional<ProxyUser> user;

@@ -21,24 +21,27 @@ std::optional<std::uint16_t> parse_port(const std::string& digits) {
   return port;
 }
 
-// Who listens at every address is reached at the host's own.
-ListenAddress reachable(const ListenAddress& address) {
+// Where a program can connect to it; none: only the service manager knows where that is.
+std::optional<ServiceAddress> reachable(const ListenAddress& address) {
+  if (const auto* path = std::get_if<UnixPath>(&address)) return *path;
   const auto* endpoint = std::get_if<Endpoint>(&address);
-  if (!endpoint || !endpoint->address.is_unspecified()) return address;
+  if (!endpoint) return std::nullopt;
+  // Who listens at every address is reached at the host's own.
+  if (!endpoint->address.is_unspecified()) return *endpoint;
   const auto loopback =
       endpoint->address.is_v4() ? IpAddress::parse("127.0.0.1") : IpAddress::parse("::1");
   return Endpoint{*loopback, endpoint->port};
 }
 
 struct Proxy {
-  ListenAddress address;
+  ServiceAddress address;
   std::optional<ProxyUser> user;
 };
 
 Outcome<Proxy> find_proxy(const Options& options, const std::string& config_file) {
   if (options.has("--proxy")) {
     const std::string text = options.value_or("--proxy", "");
-    const auto address = parse_listen_address(text);
+    const auto address = parse_service_address(text);
     if (!address) {
       return Problem{"found --proxy '" + text +
                      "'; allowed: an address and a port, such as 127.0.0.1:1080, or a socket, such "
@@ -55,7 +58,16 @@ Outcome<Proxy> find_proxy(const Options& options, const std::string& config_file
     return Problem{config_file + ": there is no \"socks\", so godwitd offers no proxy; add " +
                    R"("socks": {"listen": "127.0.0.1:1080"} and start it again)"};
   }
-  Proxy proxy{reachable(config->socks->listen.front()), std::nullopt};
+  std::optional<ServiceAddress> address;
+  for (const ListenAddress& listen : config->socks->listen) {
+    if (!address) address = reachable(listen);
+  }
+  if (!address) {
+    return Problem{config_file +
+                   ": the proxy listens where the service manager says; name it by "
+                   "--proxy"};
+  }
+  Proxy proxy{*address, std::nullopt};
   // Whoever may read the configuration knows the passwords.
   if (!config->socks->users.empty()) proxy.user = config->socks->users.front();
   return proxy;

@@ -35,12 +35,19 @@ std::string config_template(const std::string& name, const std::string& identity
 
   // Where programs find the proxy, which speaks SOCKS5, SOCKS4a and HTTP:
   // curl --socks5-hostname 127.0.0.1:1080 ..., or curl -x http://127.0.0.1:1080 ...
-  // "users": [{"name": "me", "password": "..."}] beside "listen" asks for a password.
+  // "users": [{"name": "me", "password": "..."}] beside "listen" asks for a password,
+  // "rules": [{"allow": "tcp to *.example.org port 443"}, {"deny": "any"}] says where it leads.
   "socks": {"listen": "127.0.0.1:1080"},
 
   // Services of this host that peers may reach. 'godwit publish' appends here.
-  //   {"port": 22, "to": "127.0.0.1:22"}
+  //   {"port": 22, "to": "127.0.0.1:22"}   also "peers", "protocol": "udp", "proxy_protocol": "v2"
   "publish": [
+  ],
+
+  // Places on this host that lead elsewhere, for programs that know no proxy. 'godwit forward'
+  // appends here.
+  //   {"listen": "127.0.0.1:5432", "to": "server.example.org:5432"}
+  "forward": [
   ],
 
   // How long a connection waits for a network to come back.

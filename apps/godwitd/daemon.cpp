@@ -67,17 +67,14 @@ Outcome<Done> Daemon::start() {
 
 Outcome<Done> Daemon::open_ways_in() {
   Node& node = runner_.node();
-  connector_.emplace(io_.get_executor(), node);
-  if (config_.socks) {
-    socks_.emplace(io_, *connector_, log_, ProxyUsers{config_.socks->users});
-    for (const ListenAddress& address : config_.socks->listen) {
-      if (auto open = socks_->listen(address); !open) return open;
-      const auto* endpoint = std::get_if<Endpoint>(&address);
-      if (endpoint && !endpoint->address.is_loopback() && config_.socks->users.empty()) {
-        log_("warning: socks.listen: everybody who can reach " + to_string(*endpoint) +
-             " can use this proxy; \"users\" would ask for a password");
-      }
-    }
+  to_name_servers_.emplace(io_.get_executor(), node);
+  zones_.emplace(io_.get_executor(), *to_name_servers_, node.rng(), config_.dns.zones);
+  if (auto open = open_socks(); !open) return open;
+  from_forwards_.emplace(io_.get_executor(), node);
+  from_forwards_->ask_zones(*zones_);
+  forward_.emplace(io_, *from_forwards_, log_);
+  for (const ForwardConfig& forward : config_.forward) {
+    if (auto open = forward_->listen(forward); !open) return open;
   }
   publish_.emplace(io_, node, log_);
   for (const PublishConfig& port : config_.publish) {
@@ -89,6 +86,22 @@ Outcome<Done> Daemon::open_ways_in() {
                                   "godwitd " + std::string{version()}},
                    log_);
   return control_->listen(config_.control_socket);
+}
+
+Outcome<Done> Daemon::open_socks() {
+  if (!config_.socks) return Done{};
+  from_socks_.emplace(io_.get_executor(), runner_.node(), AccessRules{config_.socks->rules});
+  from_socks_->ask_zones(*zones_);
+  socks_.emplace(io_, *from_socks_, log_, ProxyUsers{config_.socks->users});
+  for (const ListenAddress& address : config_.socks->listen) {
+    if (auto open = socks_->listen(address); !open) return open;
+    const auto* endpoint = std::get_if<Endpoint>(&address);
+    if (endpoint && !endpoint->address.is_loopback() && config_.socks->users.empty()) {
+      log_("warning: socks.listen: everybody who can reach " + to_string(*endpoint) +
+           " can use this proxy; \"users\" would ask for a password");
+    }
+  }
+  return Done{};
 }
 
 void Daemon::log_events() {
@@ -135,6 +148,7 @@ void Daemon::explain_reload() {
 
 asio::awaitable<void> Daemon::drain() {
   if (socks_) socks_->stop_accepting();
+  forward_->stop_accepting();
   publish_->stop_accepting();
   asio::steady_timer timer{io_};
   const auto step = [&timer]() -> asio::awaitable<void> {
@@ -148,6 +162,7 @@ asio::awaitable<void> Daemon::drain() {
   }
   if (sessions() > 0) log_("ending " + std::to_string(sessions()) + " connections");
   if (socks_) socks_->end_sessions();
+  forward_->end_sessions();
   publish_->end_sessions();
   const auto aborted = std::chrono::steady_clock::now();
   while (sessions() > 0 && std::chrono::steady_clock::now() - aborted < abort_patience) {
@@ -157,7 +172,7 @@ asio::awaitable<void> Daemon::drain() {
 }
 
 std::size_t Daemon::sessions() const {
-  return (socks_ ? socks_->active() : 0) + publish_->active();
+  return (socks_ ? socks_->active() : 0) + forward_->active() + publish_->active();
 }
 
 }  // namespace godwit

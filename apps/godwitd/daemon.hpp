@@ -15,6 +15,7 @@
 #include "apps/node/log.hpp"
 #include "apps/node/runner.hpp"
 #include "apps/publish/publish_server.hpp"
+#include "apps/socks/forward_server.hpp"
 #include "apps/socks/node_connector.hpp"
 #include "apps/socks/socks_server.hpp"
 
@@ -33,6 +34,7 @@ class Daemon {
 
  private:
   Outcome<Done> open_ways_in();
+  Outcome<Done> open_socks();
   void log_events();
   asio::awaitable<void> follow_signals();
   void explain_reload();
@@ -49,8 +51,12 @@ class Daemon {
   Runner runner_;
   std::optional<Problem> failure_;
   // After the runner: they hold sockets of its stack.
-  std::optional<NodeConnector> connector_;
+  std::optional<NodeConnector> to_name_servers_;  // neither rules nor zones of names
+  std::optional<ZoneResolver> zones_;
+  std::optional<NodeConnector> from_socks_;
   std::optional<SocksServer> socks_;
+  std::optional<NodeConnector> from_forwards_;  // no rules: this host's owner says where they lead
+  std::optional<ForwardServer> forward_;
   std::optional<PublishServer> publish_;
   std::optional<ControlServer> control_;
   Subscription event_log_;

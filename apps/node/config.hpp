@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apps/node/dns_config.hpp"
+#include "apps/node/forward_config.hpp"
 #include "apps/node/publish_config.hpp"
 #include "apps/node/socks_config.hpp"
 #include "ipsec/ike/ike_peer.hpp"
@@ -60,6 +61,7 @@ struct Config {
   std::vector<PolicyRule> policy;  // in order, first match wins
   std::optional<SocksConfig> socks;
   std::vector<PublishConfig> publish;
+  std::vector<ForwardConfig> forward;
   MobilityConfig mobility;
   DnsConfig dns;
   std::string control_socket = "/run/godwit/control.sock";

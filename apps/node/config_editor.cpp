@@ -149,7 +149,7 @@ Outcome<Config> add_to_config_file(const std::string& file, std::string_view key
   const auto before = read_file(file, largest_config);
   if (!before) return Problem{before.problem()};
   // What was wrong before is not this change's fault, and says so by itself.
-  if (const auto valid = parse_config(*before, file); !valid) return valid;
+  if (auto valid = parse_config(*before, file); !valid) return valid;
   const auto after = with_element_added(*before, key, element);
   if (!after) return Problem{file + ": " + after.problem()};
   auto config = parse_config(*after, file);
@@ -175,6 +175,10 @@ std::string publish_element(const PublishWords& words) {
   if (!words.peers.empty()) element += ", \"peers\": " + quoted(words.peers);
   if (words.proxy_protocol) element += ", \"proxy_protocol\": \"v2\"";
   return element + '}';
+}
+
+std::string forward_element(const std::string& listen, const std::string& to) {
+  return "{\"listen\": " + quoted(listen) + ", \"to\": " + quoted(to) + '}';
 }
 
 }  // namespace godwit

@@ -21,7 +21,7 @@ Outcome<std::string> with_element_added(std::string_view text, std::string_view 
 Outcome<Config> add_to_config_file(const std::string& file, std::string_view key,
                                    std::string_view element);
 
-// Elements of the two arrays that grow by command, whatever the words are: add_to_config_file()
+// Elements of the arrays that grow by command, whatever the words are: add_to_config_file()
 // checks what they mean.
 std::string peer_element(const std::string& name, const std::string& key,
                          const std::vector<std::string>& addresses);
@@ -33,5 +33,6 @@ struct PublishWords {
   bool proxy_protocol = false;
 };
 std::string publish_element(const PublishWords& words);
+std::string forward_element(const std::string& listen, const std::string& to);
 
 }  // namespace godwit

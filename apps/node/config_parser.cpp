@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <filesystem>
 
 #include "apps/node/dns_config_reader.hpp"
 #include "apps/node/duration.hpp"
+#include "apps/node/forward_config_reader.hpp"
+#include "apps/node/host_name.hpp"
 #include "apps/node/identity.hpp"
 #include "apps/node/json_reader.hpp"
 #include "apps/node/publish_config_reader.hpp"
@@ -18,7 +19,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t longest_name = 253;         // RFC 1035 section 2.3.4, as text
 constexpr std::size_t longest_device = 15;        // IFNAMSIZ without its zero
 constexpr std::size_t longest_socket_path = 107;  // sun_path without its zero
 constexpr std::size_t shortest_psk = 16;
@@ -34,20 +34,6 @@ constexpr std::string_view selector_allowed =
 // Shorter holds no session through anything; longer is for ever.
 constexpr Duration shortest_hold = 1s;
 constexpr Duration longest_hold = 24h * 30;
-
-bool is_name(const std::string& text) {
-  const auto allowed = [](unsigned char letter) {
-    return std::isalnum(letter) || letter == '.' || letter == '-' || letter == '_';
-  };
-  return !text.empty() && text.size() <= longest_name &&
-         std::all_of(text.begin(), text.end(), allowed);
-}
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
-  return text;
-}
 
 bool is_host_address(const IpAddress& address) {
   return address.is_unicast() && !address.is_loopback();
@@ -109,6 +95,10 @@ Outcome<Config> ConfigReader::read(const Json& value) {
   for (const auto& [entry, path] : root.array("publish", "a list [{\"port\", \"to\"}, ...]")) {
     read_publish(entry, path);
   }
+  for (const auto& [entry, path] : root.array("forward", "a list [{\"listen\", \"to\"}, ...]")) {
+    auto forward = read_forward_config(problems_, entry, path, config_.forward);
+    if (forward) config_.forward.push_back(std::move(*forward));
+  }
   if (const Json* mobility = root.find("mobility")) read_mobility(*mobility, "mobility");
   if (const Json* dns = root.find("dns")) {
     config_.dns = read_dns_config(
@@ -121,7 +111,7 @@ Outcome<Config> ConfigReader::read(const Json& value) {
 
 void ConfigReader::read_names(JsonObject& root) {
   if (const auto name = root.text("name", name_allowed)) {
-    if (!is_name(*name)) problems_.add("name", Json(*name), name_allowed);
+    if (!is_host_name(*name)) problems_.add("name", Json(*name), name_allowed);
     config_.name = *name;
   }
   constexpr std::string_view identity_allowed = "the path of a private key in PEM";
@@ -188,7 +178,7 @@ void ConfigReader::read_peer(const Json& value, const std::string& path) {
   if (!peer.ok()) return;
   PeerConfig out;
   if (const Json* name = peer.require("name", name_allowed)) {
-    if (name->is_string() && is_name(name->get<std::string>())) {
+    if (name->is_string() && is_host_name(name->get<std::string>())) {
       out.name = name->get<std::string>();
     } else {
       problems_.add(peer.path_of("name"), *name, name_allowed);

@@ -21,6 +21,9 @@ constexpr std::string_view name_allowed =
     "a DNS name of letters, digits, '-' and '_', such as \"example.org\"";
 constexpr std::string_view secret_allowed =
     "at least 16 octets in base64, as tsig-keygen and keymgr print them";
+constexpr std::string_view zones_allowed =
+    "a list of zones and who knows their names, such as [{\"zone\": \"corp.example\", \"servers\": "
+    "[\"10.1.2.53\"]}]";
 constexpr std::size_t shortest_secret = 16;
 constexpr std::size_t longest_secret_file = 4096;
 constexpr Duration shortest_ttl = 1s;
@@ -59,8 +62,11 @@ class DnsReader {
     read_servers(dns);
     const Json* update = dns.find("update");
     if (update) read_update(*update, dns.path_of("update"));
-    if (dns.ok() && config_.servers.empty() && !update) {
-      problems_.add(path, std::string{"neither servers nor update"},
+    for (const auto& [zone, zone_path] : dns.array("zones", zones_allowed)) {
+      read_zone(zone, zone_path);
+    }
+    if (dns.ok() && config_.servers.empty() && !update && !dns.find("zones")) {
+      problems_.add(path, std::string{"neither servers, zones nor update"},
                     "servers to ask, a server to update, or both");
     }
     dns.finish();
@@ -68,20 +74,38 @@ class DnsReader {
   }
 
  private:
-  void read_servers(JsonObject& dns) {
-    const auto listed = dns.array("servers", "a list of name servers, such as [\"192.0.2.53\"]");
+  void read_servers(JsonObject& dns) { config_.servers = read_list(dns); }
+
+  std::vector<Endpoint> read_list(JsonObject& object) {
+    std::vector<Endpoint> servers;
+    const auto listed = object.array("servers", "a list of name servers, such as [\"192.0.2.53\"]");
     if (listed.size() > most_servers) {
-      problems_.add(dns.path_of("servers"), std::to_string(listed.size()) + " name servers",
+      problems_.add(object.path_of("servers"), std::to_string(listed.size()) + " name servers",
                     "at most 8 of them");
     }
     for (const auto& [value, path] : listed) {
       const auto server = parse_server(value);
       if (!server) {
         problems_.add(path, value, server_allowed);
-      } else if (std::ranges::find(config_.servers, *server) == config_.servers.end()) {
-        config_.servers.push_back(*server);
+      } else if (std::ranges::find(servers, *server) == servers.end()) {
+        servers.push_back(*server);
       }
     }
+    return servers;
+  }
+
+  void read_zone(const Json& value, const std::string& path) {
+    JsonObject object{problems_, value, path};
+    if (!object.ok()) return;
+    const auto zone = read_name(object, "zone");
+    auto servers = read_list(object);
+    if (!object.find("servers")) object.require("servers", zones_allowed);
+    object.finish();
+    if (!zone || servers.empty()) return;
+    for (const ZoneConfig& other : config_.zones) {
+      if (other.zone == *zone) problems_.add(object.path_of("zone"), value, "each zone once");
+    }
+    config_.zones.push_back({*zone, std::move(servers)});
   }
 
   void read_update(const Json& value, const std::string& path) {

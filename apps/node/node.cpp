@@ -110,6 +110,7 @@ Duration longest_hold(const Config& config) {
 Node::Node(const Config& config, const Ed25519PrivateKey* identity, Rng& rng, Instant now,
            ControlChannel* channel)
     : config_{config},
+      rng_{rng},
       started_{now},
       policy_{config.policy},
       addresses_{

@@ -90,6 +90,7 @@ class Node {
   // Errors: Refused (policy discards it), NotFound (policy protects it and no peer is there, no
   // local address, no way there), Exhausted.
   Result<std::unique_ptr<TcpSocket>> connect_tcp(const Endpoint& remote);
+  // Port 0: one is chosen.
   Result<std::unique_ptr<TcpAcceptor>> listen_tcp(std::uint16_t port);
   // Port 0: one is chosen. An unconnected socket stays where it is, a connected one moves (S20).
   Result<std::unique_ptr<UdpSocket>> bind_udp(std::uint16_t port);
@@ -98,12 +99,18 @@ class Node {
   // Protect: over this stack. Bypass: the host's own stack. Discard: refuse.
   PolicyAction action_for(IpProtocol protocol, const Endpoint& remote) const;
   std::optional<IpAddress> address_of(std::string_view peer_name) const;
+  // Where `remote` would reach us. Errors as connect_tcp() has them.
+  Result<IpAddress> address_for(const Endpoint& remote) const {
+    return local_for(IpProtocol::Tcp, remote);
+  }
   // Asks DNS where a peer without a configured address is (S17); PeerFoundByName or
   // PeerNotFoundByName follows after the next settle(). None: no such peer, or no servers.
   std::optional<PeerId> find_by_name(std::string_view peer_name);
   std::string peer_name(PeerId peer) const;
   // The name of the peer whose flow this is; none: it is in clear text, or there is no such flow.
   std::optional<std::string> peer_name_of(const FiveTuple& flow) const;
+
+  Rng& rng() { return rng_; }
 
   NodeStatus status(Instant now) const;
   void report_problem(std::string what, std::string reason, Instant now);
@@ -210,6 +217,7 @@ class Node {
                     Instant now);
 
   Config config_;
+  Rng& rng_;
   Instant started_;
   std::vector<Peer> peers_;  // PeerId is the index
   NetworkView network_;

@@ -21,13 +21,13 @@ struct PublishConfig {
   std::uint16_t port = 0;  // of the stack, the first of them
   std::uint16_t count = 1;
   // A service at an address counts its ports along with those of the stack.
-  ListenAddress to = UnixPath{};
+  ServiceAddress to = UnixPath{};
   std::vector<std::string> peers{};  // by name, those who may; none: every peer
   Introduction introduction = Introduction::None;
 
   std::uint16_t last_port() const { return static_cast<std::uint16_t>(port + count - 1); }
   // Where what arrives at this port of the stack goes.
-  ListenAddress service_at(std::uint16_t arrived) const {
+  ServiceAddress service_at(std::uint16_t arrived) const {
     const auto* first = std::get_if<Endpoint>(&to);
     if (first == nullptr) return to;
     return Endpoint{first->address, static_cast<std::uint16_t>(first->port + (arrived - port))};

@@ -94,7 +94,7 @@ class PublishReader {
   void read_service() {
     const Json* value = entry_.require("to", to_allowed);
     if (value == nullptr) return void(good_ = false);
-    auto to = value->is_string() ? parse_listen_address(value->get_ref<const std::string&>())
+    auto to = value->is_string() ? parse_service_address(value->get_ref<const std::string&>())
                                  : std::nullopt;
     if (!to) return refuse("to", *value, to_allowed);
     if (out_.protocol == IpProtocol::Udp && std::holds_alternative<UnixPath>(*to)) {

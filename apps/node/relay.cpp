@@ -100,4 +100,9 @@ asio::awaitable<RelayEnd> relay(ByteChannel& near, ByteChannel& far, Bytes early
   co_return end;
 }
 
+std::string broken_text(const RelayEnd& end) {
+  return "broke off after " + std::to_string(end.from_near) + " octets there and " +
+         std::to_string(end.from_far) + " back: " + end.error.message();
+}
+
 }  // namespace godwit

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <asio/awaitable.hpp>
@@ -34,6 +35,9 @@ struct RelayEnd {
   std::uint64_t from_far = 0;
   asio::error_code error;  // none: both directions ended in order
 };
+
+// "broke off after 3 octets there and 5 back: Connection reset by peer".
+std::string broken_text(const RelayEnd& end);
 
 // `early`: what had been read from `near` before it was known where it goes.
 asio::awaitable<RelayEnd> relay(ByteChannel& near, ByteChannel& far, Bytes early,

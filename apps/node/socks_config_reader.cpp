@@ -7,7 +7,8 @@ namespace {
 
 constexpr std::string_view listen_allowed =
     "an address and a port, such as \"127.0.0.1:1080\" or \"[::1]:1080\", a socket, such as "
-    "\"unix:/run/godwit/socks.sock\", or a list of them";
+    "\"unix:/run/godwit/socks.sock\", \"systemd\" for sockets of the service manager, or a list of "
+    "them";
 constexpr std::size_t most_listeners = 64;
 constexpr std::string_view users_allowed =
     "a list of users [{\"name\", \"password\"}, ...]; without it everybody who can reach the proxy "
@@ -16,6 +17,15 @@ constexpr std::string_view users_allowed =
 constexpr std::string_view user_allowed = "1 to 255 printable characters without ':'";
 constexpr std::string_view password_allowed = "a text of 8 to 255 characters";
 constexpr std::size_t shortest_password = 8;
+constexpr std::string_view rules_allowed =
+    "a list of sentences such as [{\"allow\": \"tcp to *.example.org port 443\"}, {\"deny\": "
+    "\"any\"}]; without it everything that policy lets out";
+constexpr std::string_view rule_allowed =
+    "exactly one of allow and deny, such as {\"deny\": \"any to 10.0.0.0/8\"}";
+constexpr std::string_view sentence_allowed =
+    "a destination, such as \"any\", \"tcp to 203.0.113.0/24 port 22\" or \"udp to *.example.org\"";
+constexpr std::string_view rule_users_allowed =
+    "a list of names of users, as \"users\" beside \"rules\" has them";
 
 bool is_user_name(const std::string& name) {
   const auto refused = [](unsigned char octet) {
@@ -43,9 +53,17 @@ class SocksReader {
     if (users && users->is_array() && users->empty()) {
       problems_.add(socks.path_of("users"), std::string{"an empty list"}, users_allowed);
     }
+    for (const auto& [rule, rule_path] : socks.array("rules", rules_allowed)) {
+      read_rule(rule, rule_path);
+    }
+    // An empty list would forbid nothing, which is not what it says.
+    const Json* rules = socks.find("rules");
+    if (rules && rules->is_array() && rules->empty()) {
+      problems_.add(socks.path_of("rules"), std::string{"an empty list"}, rules_allowed);
+    }
     socks.finish();
     if (listen_.empty()) return std::nullopt;
-    return SocksConfig{std::move(listen_), std::move(users_)};
+    return SocksConfig{std::move(listen_), std::move(users_), std::move(rules_)};
   }
 
  private:
@@ -94,6 +112,46 @@ class SocksReader {
     users_.push_back(std::move(out));
   }
 
+  void read_rule(const Json& value, const std::string& path) {
+    JsonObject rule{problems_, value, path};
+    if (!rule.ok()) return;
+    const Json* allow = rule.find("allow");
+    const Json* deny = rule.find("deny");
+    if (!allow == !deny) {
+      problems_.add(path, value, rule_allowed);
+    } else {
+      const Json& sentence = allow ? *allow : *deny;
+      auto parsed = sentence.is_string() ? AccessRule::parse(sentence.get_ref<const std::string&>())
+                                         : Result<AccessRule>{Error{Errc::Malformed, "not a text"}};
+      if (!parsed) {
+        problems_.add(rule.path_of(allow ? "allow" : "deny"),
+                      sentence.dump(-1, ' ', true, Json::error_handler_t::replace) + " (" +
+                          std::string{parsed.error().what} + ')',
+                      sentence_allowed);
+      } else {
+        parsed->allows = allow != nullptr;
+        read_rule_users(rule, *parsed);
+        rules_.push_back(std::move(*parsed));
+      }
+    }
+    rule.finish();
+  }
+
+  void read_rule_users(JsonObject& rule, AccessRule& out) {
+    const Json* users = rule.find("users");
+    if (!users) return;
+    if (!users->is_array() || users->empty()) {
+      return problems_.add(rule.path_of("users"), *users, rule_users_allowed);
+    }
+    for (const Json& name : *users) {
+      if (!name.is_string() || !is_known(name.get<std::string>())) {
+        problems_.add(rule.path_of("users"), name, rule_users_allowed);
+      } else {
+        out.users.push_back(name.get<std::string>());
+      }
+    }
+  }
+
   bool is_known(const std::string& name) const {
     return std::any_of(users_.begin(), users_.end(),
                        [&](const ProxyUser& user) { return user.name == name; });
@@ -102,6 +160,7 @@ class SocksReader {
   JsonProblems& problems_;
   std::vector<ListenAddress> listen_;
   std::vector<ProxyUser> users_;
+  std::vector<AccessRule> rules_;
 };
 
 }  // namespace

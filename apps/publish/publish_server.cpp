@@ -34,7 +34,7 @@ asio::awaitable<std::variant<std::unique_ptr<ByteChannel>, asio::error_code>> re
 }
 
 asio::awaitable<std::variant<std::unique_ptr<ByteChannel>, asio::error_code>> reach(
-    asio::io_context& io, const ListenAddress& service) {
+    asio::io_context& io, const ServiceAddress& service) {
   if (const auto* path = std::get_if<UnixPath>(&service)) {
     return reach<asio::local::stream_protocol>(io, path->path);
   }
@@ -113,7 +113,7 @@ asio::awaitable<void> PublishServer::serve(std::unique_ptr<TcpStream> peer,
     peer->abort();
     co_return;
   }
-  const ListenAddress service = config->service_at(number);
+  const ServiceAddress service = config->service_at(number);
   auto reached = co_await reach(io_, service);
   if (const auto* error = std::get_if<asio::error_code>(&reached)) {
     log_(who + "the service at " + to_string(service) + " cannot be reached: " + error->message());
@@ -127,10 +127,7 @@ asio::awaitable<void> PublishServer::serve(std::unique_ptr<TcpStream> peer,
   const auto near = make_channel(std::move(*peer));
   const auto far = std::move(std::get<std::unique_ptr<ByteChannel>>(reached));
   const RelayEnd end = co_await relay(*near, *far, introduction, buffers_);
-  if (end.error) {
-    log_(who + "broke off after " + std::to_string(end.from_near) + " octets there and " +
-         std::to_string(end.from_far) + " back: " + end.error.message());
-  }
+  if (end.error) log_(who + broken_text(end));
 }
 
 }  // namespace godwit

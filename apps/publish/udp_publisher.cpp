@@ -87,7 +87,7 @@ void UdpPublisher::State::begin(std::unique_ptr<UdpSocket> socket) {
       where.node.peer_name_of({IpProtocol::Udp, socket->local(), from}).value_or("");
   const std::string who = client_text(*config, port, from, name);
   if (!may_use(*config, name)) return where.log(who + not_admitted);
-  const ListenAddress service = config->service_at(port);
+  const ServiceAddress service = config->service_at(port);
   auto opened = open_host_flow(where.io.get_executor(), std::get<Endpoint>(service));
   if (const auto* error = std::get_if<asio::error_code>(&opened)) {
     return where.log(who + "the service at " + to_string(service) +

@@ -18,11 +18,19 @@ struct Greeting {
   };
   struct Connect {  // to be answered with handle_connected() or handle_failed()
     SocksDestination destination;
+    std::string user{};  // whose password was right; none: nobody was asked
+  };
+  // A connection from there is awaited (RFC 1928 section 4, BIND). To be answered twice: where it
+  // is awaited, and who has come.
+  struct Bind {
+    SocksDestination from;
+    std::string user{};
   };
   // UDP is to be carried for the client (RFC 1928 section 7), from this port of its; 0: it does not
   // know yet. To be answered as Connect is.
   struct Associate {
     std::uint16_t port;
+    std::string user{};
   };
   // What follows, in both directions, is the connection's.
   struct Open {
@@ -32,7 +40,7 @@ struct Greeting {
   struct Close {  // after what was to be sent
     std::string reason;
   };
-  using Output = std::variant<Send, Connect, Associate, Open, Close>;
+  using Output = std::variant<Send, Connect, Bind, Associate, Open, Close>;
 };
 
 }  // namespace godwit

@@ -38,7 +38,8 @@ std::string_view reason_phrase(unsigned status) {
 // What the user can do about it.
 std::string_view advice(SocksReply why) {
   switch (why) {
-    case SocksReply::NotAllowed: return "see \"policy\" in Godwit's configuration";
+    case SocksReply::NotAllowed:
+      return "see \"policy\" and \"socks.rules\" in Godwit's configuration";
     case SocksReply::NetworkUnreachable: return "'godwit status' shows which peers there are";
     case SocksReply::ConnectionRefused: return "is the service running and published there?";
     case SocksReply::HostUnreachable: return "check the name, and whether the host is up";
@@ -97,7 +98,8 @@ void HttpHandshake::read_head() {
   const auto parsed = HttpHead::parse(text_);
   if (const auto* refusal = std::get_if<HttpRefusal>(&parsed)) return refuse(*refusal);
   const auto& head = std::get<HttpHead>(parsed);
-  if (!may(head)) {
+  auto user = user_of(head);
+  if (!user) {
     return refuse({ProxyAuthenticationRequired,
                    "this proxy asks for one of socks.users; give your program user and password "
                    "(curl: --proxy-user)"});
@@ -109,19 +111,20 @@ void HttpHandshake::read_head() {
     const std::string first = head.for_destination();
     open_ = {{first.begin(), first.end()}, head.body};
   }
-  outputs_.push(Greeting::Connect{head.destination});
+  outputs_.push(Greeting::Connect{head.destination, std::move(*user)});
   text_ = {};
 }
 
-bool HttpHandshake::may(const HttpHead& head) const {
-  if (!users_.required()) return true;
+std::optional<std::string> HttpHandshake::user_of(const HttpHead& head) const {
+  if (!users_.required()) return "";
   const auto value = head.credentials();
   const auto credentials = value ? basic_credentials(*value) : std::nullopt;
-  if (!credentials) return false;
+  if (!credentials) return std::nullopt;
   const std::size_t colon = credentials->find(':');
-  if (colon == std::string::npos) return false;
+  if (colon == std::string::npos) return std::nullopt;
   const std::string_view all = *credentials;
-  return users_.know(all.substr(0, colon), all.substr(colon + 1));
+  if (!users_.know(all.substr(0, colon), all.substr(colon + 1))) return std::nullopt;
+  return credentials->substr(0, colon);
 }
 
 void HttpHandshake::handle_connected(const Endpoint&) {

@@ -41,7 +41,8 @@ class HttpHandshake {
 
   void step(std::uint8_t octet);
   void read_head();
-  bool may(const HttpHead& head) const;
+  // The user, who has no name if nobody is asked; none: wrong or no password.
+  std::optional<std::string> user_of(const HttpHead& head) const;
   void refuse(const HttpRefusal& refusal);
 
   const ProxyUsers& users_;

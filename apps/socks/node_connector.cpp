@@ -10,6 +10,7 @@
 #include "apps/node/address.hpp"
 #include "apps/node/datagram_flow.hpp"
 #include "apps/node/node.hpp"
+#include "apps/socks/awaited_connection.hpp"
 #include "stack/tcpip/tcp_socket.hpp"
 
 namespace godwit {
@@ -48,11 +49,12 @@ SocksReply reply_for(const asio::error_code& error) {
   return SocksReply::GeneralFailure;
 }
 
-NodeConnector::NodeConnector(asio::any_io_executor executor, Node& node)
-    : executor_{executor}, node_{node}, resolver_{executor} {}
+NodeConnector::NodeConnector(asio::any_io_executor executor, Node& node, AccessRules rules)
+    : executor_{executor}, node_{node}, rules_{std::move(rules)}, resolver_{executor} {}
 
-asio::awaitable<SocksResult> NodeConnector::connect(SocksDestination destination) {
-  const auto found = co_await find(IpProtocol::Tcp, std::move(destination));
+asio::awaitable<SocksResult> NodeConnector::connect(SocksDestination destination,
+                                                    std::string user) {
+  const auto found = co_await find(IpProtocol::Tcp, destination, user);
   if (const auto* failure = std::get_if<SocksFailure>(&found)) co_return *failure;
   const auto& choice = std::get<Choice>(found);
   SocksResult result = SocksFailure{SocksReply::HostUnreachable, "no usable address"};
@@ -67,8 +69,26 @@ asio::awaitable<SocksResult> NodeConnector::connect(SocksDestination destination
   co_return result;
 }
 
-asio::awaitable<DatagramResult> NodeConnector::open_datagrams(SocksDestination destination) {
-  const auto found = co_await find(IpProtocol::Udp, std::move(destination));
+asio::awaitable<AwaitResult> NodeConnector::await_from(SocksDestination peer, std::string user) {
+  const auto found = co_await find(IpProtocol::Tcp, peer, user);
+  if (const auto* failure = std::get_if<SocksFailure>(&found)) co_return *failure;
+  const auto& choice = std::get<Choice>(found);
+  const Endpoint& from = choice.endpoints.front();
+  if (choice.action == PolicyAction::Bypass) {
+    auto opened = await_at_host(executor_, from.address);
+    if (const auto* error = std::get_if<asio::error_code>(&opened)) co_return failure_of(*error);
+    co_return std::move(std::get<std::unique_ptr<AwaitedConnection>>(opened));
+  }
+  const auto local = node_.address_for(from);
+  if (!local) co_return failure_of(local.error());
+  auto acceptor = node_.listen_tcp(0);
+  if (!acceptor) co_return failure_of(acceptor.error());
+  co_return std::make_unique<AwaitedAtStack>(executor_, std::move(*acceptor), *local, from.address);
+}
+
+asio::awaitable<DatagramResult> NodeConnector::open_datagrams(SocksDestination destination,
+                                                              std::string user) {
+  const auto found = co_await find(IpProtocol::Udp, destination, user);
   if (const auto* failure = std::get_if<SocksFailure>(&found)) co_return *failure;
   const auto& choice = std::get<Choice>(found);
   // Nothing says whether a datagram arrives: the first address there is a way to.
@@ -90,9 +110,14 @@ asio::awaitable<DatagramResult> NodeConnector::open_datagrams(SocksDestination d
 }
 
 asio::awaitable<std::variant<NodeConnector::Choice, SocksFailure>> NodeConnector::find(
-    IpProtocol protocol, SocksDestination destination) {
+    IpProtocol protocol, const SocksDestination& destination, const std::string& user) {
+  const SocksFailure denied{SocksReply::NotAllowed, "socks.rules denies it"};
+  AccessRequest request{user, protocol, std::nullopt};
   std::vector<IpAddress> addresses;
   if (const auto* name = std::get_if<std::string>(&destination.host)) {
+    request.name = *name;
+    // What is denied by its name is not asked for in DNS either.
+    if (rules_.allow(request, destination.port) == false) co_return denied;
     addresses = co_await look_up(*name);
     if (addresses.empty()) {
       co_return SocksFailure{SocksReply::HostUnreachable, "the name has no address"};
@@ -100,6 +125,10 @@ asio::awaitable<std::variant<NodeConnector::Choice, SocksFailure>> NodeConnector
   } else {
     addresses.push_back(std::get<IpAddress>(destination.host));
   }
+  std::erase_if(addresses, [&](const IpAddress& address) {
+    return !rules_.allow(request, Endpoint{address, destination.port});
+  });
+  if (addresses.empty()) co_return denied;
   Choice choice = choose(protocol, addresses, destination.port);
   if (choice.action == PolicyAction::Discard) {
     co_return SocksFailure{SocksReply::NotAllowed, "policy says discard"};
@@ -127,6 +156,7 @@ asio::awaitable<std::vector<IpAddress>> NodeConnector::look_up(const std::string
   // A peer is where its session is, whatever DNS still says.
   if (const auto address = node_.address_of(name)) co_return std::vector{*address};
   if (const auto peer = node_.find_by_name(name)) co_return co_await await_found(*peer);
+  if (zones_ != nullptr && zones_->is_asked_for(name)) co_return co_await zones_->look_up(name);
   std::vector<IpAddress> addresses;
   asio::error_code error;
   const auto found =

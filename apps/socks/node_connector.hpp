@@ -7,20 +7,27 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/ip/tcp.hpp>
 
+#include "apps/node/access_rules.hpp"
 #include "apps/node/node.hpp"
 #include "apps/socks/socks_connector.hpp"
+#include "apps/socks/zone_resolver.hpp"
 
 namespace godwit {
 
-// Asks policy first: what it protects goes over the stack, what it bypasses over a socket of the
-// host, the rest is refused. A name is a peer's, or the host's resolver knows it; if policy
-// protects one of its addresses, none of the others is ever reached unprotected.
+// Asks the rules of the proxy and policy first: what it protects goes over the stack, what it
+// bypasses over a socket of the host, the rest is refused. A name is a peer's, or the host's
+// resolver knows it; if policy protects one of its addresses, none of the others is ever reached
+// unprotected.
 class NodeConnector final : public SocksConnector {
  public:
-  NodeConnector(asio::any_io_executor executor, Node& node);
-  asio::awaitable<SocksResult> connect(SocksDestination destination) override;
+  NodeConnector(asio::any_io_executor executor, Node& node, AccessRules rules = {});
+  // `zones` outlives the connector's work.
+  void ask_zones(ZoneResolver& zones) { zones_ = &zones; }
+  asio::awaitable<SocksResult> connect(SocksDestination destination, std::string user) override;
+  asio::awaitable<AwaitResult> await_from(SocksDestination peer, std::string user) override;
   // Connected sockets, because those move with their peer.
-  asio::awaitable<DatagramResult> open_datagrams(SocksDestination destination) override;
+  asio::awaitable<DatagramResult> open_datagrams(SocksDestination destination,
+                                                 std::string user) override;
 
  private:
   struct Choice {
@@ -29,7 +36,8 @@ class NodeConnector final : public SocksConnector {
   };
   // Where a destination may be reached, and how; or why nowhere.
   asio::awaitable<std::variant<Choice, SocksFailure>> find(IpProtocol protocol,
-                                                           SocksDestination destination);
+                                                           const SocksDestination& destination,
+                                                           const std::string& user);
   Choice choose(IpProtocol protocol, const std::vector<IpAddress>& addresses,
                 std::uint16_t port) const;
   DatagramResult open_protected(const Endpoint& remote);
@@ -41,6 +49,8 @@ class NodeConnector final : public SocksConnector {
 
   asio::any_io_executor executor_;
   Node& node_;
+  AccessRules rules_;
+  ZoneResolver* zones_ = nullptr;
   asio::ip::tcp::resolver resolver_;
 };
 

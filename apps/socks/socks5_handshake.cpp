@@ -46,7 +46,7 @@ std::size_t Socks5Handshake::handle_bytes(Bytes bytes) {
   std::size_t taken = 0;
   // One octet at a time: the end of a message is known only from what is in it, and what
   // follows the request must stay with the caller. Messages are short.
-  while (taken < bytes.size() && state_ != State::Connecting && state_ != State::Done) {
+  while (taken < bytes.size() && !waits() && state_ != State::Done) {
     pending_.push_back(bytes[taken++]);
     step();
   }
@@ -93,10 +93,11 @@ void Socks5Handshake::read_password() {
   const std::size_t end = password_at + pending_[password_length_at];
   if (pending_.size() < end) return;
   const Bytes all = pending_;
-  const bool known = users_->know(text_of(all.subspan(user_at, pending_[user_length_at])),
-                                  text_of(all.subspan(password_at)));
+  const std::string_view user = text_of(all.subspan(user_at, pending_[user_length_at]));
+  const bool known = users_->know(user, text_of(all.subspan(password_at)));
   outputs_.push(Send{{password_version, known ? welcome : unwelcome}});
   if (!known) return close("wrong user or password");
+  user_ = user;
   state_ = State::Request;
   pending_.clear();
 }
@@ -120,9 +121,9 @@ void Socks5Handshake::read_request() {
       static_cast<std::uint16_t>(pending_[at + length] << 8 | pending_[at + length + 1]);
 
   const Command command{pending_[command_at]};
-  if (command != Command::Connect && command != Command::UdpAssociate) {
+  if (command != Command::Connect && command != Command::Bind && command != Command::UdpAssociate) {
     return close_with(SocksReply::CommandNotSupported,
-                      "a command other than CONNECT and UDP ASSOCIATE");
+                      "a command other than CONNECT, BIND and UDP ASSOCIATE");
   }
   if (pending_[reserved_at] != 0 || (port == 0 && command == Command::Connect)) {
     return close_with(SocksReply::GeneralFailure, "a malformed request");
@@ -131,16 +132,19 @@ void Socks5Handshake::read_request() {
   if (command == Command::UdpAssociate) {
     state_ = State::Connecting;
     pending_.clear();
-    outputs_.push(Associate{port});
+    outputs_.push(Associate{port, user_});
     return;
   }
-  auto destination = host_of(host);
-  if (!destination) {
-    return close_with(SocksReply::GeneralFailure, "a request with an impossible name");
-  }
-  state_ = State::Connecting;
+  auto peer = host_of(host);
+  if (!peer) return close_with(SocksReply::GeneralFailure, "a request with an impossible name");
   pending_.clear();
-  outputs_.push(Connect{{std::move(*destination), port}});
+  if (command == Command::Bind) {
+    state_ = State::Binding;
+    outputs_.push(Bind{{std::move(*peer), port}, user_});
+  } else {
+    state_ = State::Connecting;
+    outputs_.push(Connect{{std::move(*peer), port}, user_});
+  }
 }
 
 std::optional<SocksHost> Socks5Handshake::host_of(Bytes octets) const {
@@ -151,14 +155,18 @@ std::optional<SocksHost> Socks5Handshake::host_of(Bytes octets) const {
 }
 
 void Socks5Handshake::handle_connected(const Endpoint& bound) {
-  if (state_ != State::Connecting) return;
+  if (!waits()) return;
   reply(SocksReply::Succeeded, bound);
+  if (state_ == State::Binding) {
+    state_ = State::Connecting;
+    return;
+  }
   state_ = State::Done;
   outputs_.push(Open{});
 }
 
 void Socks5Handshake::handle_failed(SocksReply why) {
-  if (state_ == State::Connecting) close_with(why, to_string(why));
+  if (waits()) close_with(why, to_string(why));
 }
 
 void Socks5Handshake::reply(SocksReply code, const std::optional<Endpoint>& bound) {

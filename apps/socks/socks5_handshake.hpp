@@ -1,12 +1,13 @@
 // The server's half of a SOCKS5 greeting (RFC 1928), as a machine without I/O: octets in; out
-// come octets for the client, the destination it asks for, or the end. CONNECT with IPv4, IPv6
-// and names; UDP ASSOCIATE; user and password (RFC 1929) if somebody is to be told apart, else
+// come octets for the client, the destination it asks for, or the end. CONNECT and BIND with IPv4,
+// IPv6 and names; UDP ASSOCIATE; user and password (RFC 1929) if somebody is to be told apart, else
 // neither. Every request gets the answer the RFC has for it; memory is bounded by the longest
 // request there is.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "apps/node/proxy_users.hpp"
@@ -19,6 +20,7 @@ class Socks5Handshake {
  public:
   using Send = Greeting::Send;
   using Connect = Greeting::Connect;
+  using Bind = Greeting::Bind;
   using Associate = Greeting::Associate;
   using Open = Greeting::Open;
   using Close = Greeting::Close;
@@ -31,6 +33,7 @@ class Socks5Handshake {
   // Takes what belongs to the greeting and says how much that was. The rest is the client's
   // data, sent before it was asked for: it is to be kept until Open.
   std::size_t handle_bytes(Bytes bytes);
+  // For BIND twice: where the connection is awaited, and from where it has come.
   void handle_connected(const Endpoint& bound);
   void handle_failed(SocksReply why);
   std::optional<Output> poll() { return outputs_.poll(); }
@@ -40,12 +43,13 @@ class Socks5Handshake {
   void handle_timeout(Instant) {}
 
  private:
-  enum class State { Methods, Password, Request, Connecting, Done };
+  enum class State { Methods, Password, Request, Binding, Connecting, Done };
 
   void step();
   void read_methods();
   void read_password();
   void read_request();
+  bool waits() const { return state_ == State::Binding || state_ == State::Connecting; }
   std::optional<SocksHost> host_of(Bytes octets) const;
   void reply(SocksReply code, const std::optional<Endpoint>& bound);
   void close(std::string_view reason);
@@ -54,6 +58,7 @@ class Socks5Handshake {
   const ProxyUsers* users_ = nullptr;
   State state_ = State::Methods;
   ByteString pending_;  // the part of a message that has come
+  std::string user_;    // whose password was right
   OutputQueue<Output> outputs_;
 };
 static_assert(Machine<Socks5Handshake>);

@@ -19,11 +19,12 @@ using namespace asio::experimental::awaitable_operators;
 // A client that has connected has its request ready; one that has not, or says an octet now and
 // then, must not stay for ever.
 constexpr auto greeting_patience = 30s;
-// A peer that is reachable has answered by then, its IKE handshake repeated a few times.
-constexpr auto connect_patience = 60s;
 // For the client to read why it was refused before its socket goes.
 constexpr auto farewell_patience = 2s;
 constexpr std::size_t greeting_chunk = 4096;
+// A host that was told over another connection where it is awaited has come by then.
+constexpr auto bind_patience = 120s;
+constexpr std::size_t most_early = 64 * 1024;
 
 asio::awaitable<void> pause(const asio::any_io_executor& executor,
                             std::chrono::steady_clock::duration duration) {
@@ -55,11 +56,13 @@ asio::awaitable<std::unique_ptr<ByteChannel>> SocksSession::open() {
     co_await associate();
     co_return nullptr;
   }
+  if (binding_) co_return co_await await_connection();
   if (!destination_) {
     co_await (say_farewell() || pause(where_.executor, farewell_patience));
     co_return nullptr;
   }
-  SocksResult result = co_await connect();
+  SocksResult result =
+      co_await connect_patiently(where_.executor, where_.connector, *destination_, user_);
   if (const auto* failure = std::get_if<SocksFailure>(&result)) co_return co_await refuse(*failure);
   auto& connection = std::get<SocksConnection>(result);
   handshake_.handle_connected(connection.bound);
@@ -69,6 +72,7 @@ asio::awaitable<std::unique_ptr<ByteChannel>> SocksSession::open() {
 
 std::string SocksSession::destination() const {
   if (association_) return "UDP";
+  if (binding_) return "BIND for " + to_string(binding_->from);
   return destination_ ? to_string(*destination_) : "?";
 }
 
@@ -80,6 +84,44 @@ asio::awaitable<std::unique_ptr<ByteChannel>> SocksSession::refuse(const SocksFa
   co_return nullptr;
 }
 
+asio::awaitable<std::unique_ptr<ByteChannel>> SocksSession::await_connection() {
+  auto awaited = co_await where_.connector.await_from(binding_->from, binding_->user);
+  if (const auto* failure = std::get_if<SocksFailure>(&awaited)) {
+    co_return co_await refuse(*failure);
+  }
+  const auto port = std::move(std::get<std::unique_ptr<AwaitedConnection>>(awaited));
+  handshake_.handle_connected(port->bound());
+  co_await carry_out();
+  auto come = co_await (port->accept() || read_ahead() || pause(where_.executor, bind_patience));
+  if (auto* connection = std::get_if<SocksConnection>(&come)) {
+    handshake_.handle_connected(connection->bound);
+    co_await carry_out();
+    co_return std::move(connection->channel);
+  }
+  if (const auto* failure = std::get_if<SocksFailure>(&come)) co_return co_await refuse(*failure);
+  const SocksFailure nobody{SocksReply::TtlExpired, closed_ ? "the client left, or sent too much"
+                                                            : "nobody came within 120 s"};
+  co_return co_await refuse(nobody);
+}
+
+// What the client says before its connection is there waits for it; its end is noticed. Ends when
+// the client has gone, or has said more than is kept.
+asio::awaitable<void> SocksSession::read_ahead() {
+  std::array<std::uint8_t, greeting_chunk> chunk;
+  while (early_.size() < most_early) {
+    asio::error_code error;
+    const std::size_t count = client_.read_some(chunk, error);
+    if (error == asio::error::would_block) {
+      error = co_await client_.wait(ByteChannel::Wait::Read);
+      if (!error) continue;
+      if (error == asio::error::operation_aborted) co_return;
+    }
+    if (error) break;
+    early_.insert(early_.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(count));
+  }
+  closed_ = true;
+}
+
 asio::awaitable<void> SocksSession::associate() {
   if (!ends_) {
     const SocksFailure failure{SocksReply::CommandNotSupported,
@@ -87,8 +129,10 @@ asio::awaitable<void> SocksSession::associate() {
     co_await refuse(failure);
     co_return;
   }
-  UdpAssociation association{where_.executor, where_.connector, where_.buffers, ends_->client,
-                             association_->port};
+  UdpAssociation association{where_.executor,
+                             where_.connector,
+                             where_.buffers,
+                             {ends_->client, association_->port, association_->user}};
   if (const auto error = association.open(ends_->proxy)) {
     const SocksFailure failure{SocksReply::GeneralFailure, error.message()};
     co_await refuse(failure);
@@ -102,18 +146,9 @@ asio::awaitable<void> SocksSession::associate() {
   }
 }
 
-asio::awaitable<SocksResult> SocksSession::connect() {
-  auto reached = co_await (where_.connector.connect(*destination_) ||
-                           pause(where_.executor, connect_patience));
-  // Asio flattens the variant: either outcome of connect(), or the pause's.
-  if (auto* connection = std::get_if<SocksConnection>(&reached)) co_return std::move(*connection);
-  if (auto* failure = std::get_if<SocksFailure>(&reached)) co_return std::move(*failure);
-  co_return SocksFailure{SocksReply::TtlExpired, "no connection within 60 s"};
-}
-
 asio::awaitable<void> SocksSession::greet() {
   std::array<std::uint8_t, greeting_chunk> chunk;
-  while (!destination_ && !association_ && !closed_) {
+  while (!destination_ && !binding_ && !association_ && !closed_) {
     asio::error_code error;
     const std::size_t count = client_.read_some(chunk, error);
     if (error == asio::error::would_block) {
@@ -138,6 +173,9 @@ asio::awaitable<void> SocksSession::carry_out() {
       co_await send(client_, message->bytes);  // a client that is gone is noticed by reading
     } else if (const auto* request = std::get_if<Greeting::Connect>(&*output)) {
       destination_ = request->destination;
+      user_ = request->user;
+    } else if (const auto* binding = std::get_if<Greeting::Bind>(&*output)) {
+      binding_ = *binding;
     } else if (const auto* association = std::get_if<Greeting::Associate>(&*output)) {
       association_ = *association;
     } else if (auto* open = std::get_if<Greeting::Open>(&*output)) {

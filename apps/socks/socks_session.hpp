@@ -11,6 +11,7 @@
 #include "apps/node/channel.hpp"
 #include "apps/node/proxy_users.hpp"
 #include "apps/node/relay.hpp"
+#include "apps/socks/client_acceptor.hpp"
 #include "apps/socks/http_request_channel.hpp"
 #include "apps/socks/proxy_handshake.hpp"
 #include "apps/socks/socks_connector.hpp"
@@ -19,11 +20,6 @@ namespace godwit {
 
 class SocksSession {
  public:
-  // Both ends of a client's TCP connection; one on a Unix socket has none.
-  struct Ends {
-    IpAddress client;
-    IpAddress proxy;
-  };
   // What all sessions share; outlives them.
   struct Surroundings {
     asio::any_io_executor executor;
@@ -32,7 +28,7 @@ class SocksSession {
     RelayBuffers& buffers;
   };
 
-  SocksSession(ByteChannel& client, std::optional<Ends> ends, const Surroundings& where)
+  SocksSession(ByteChannel& client, std::optional<ClientEnds> ends, const Surroundings& where)
       : client_{client}, ends_{ends}, where_{where}, handshake_{where.users} {}
 
   // Null: refused, or an association of UDP that has ended; what there is to tell is in
@@ -47,18 +43,21 @@ class SocksSession {
 
  private:
   asio::awaitable<void> greet();
-  asio::awaitable<SocksResult> connect();
   asio::awaitable<std::unique_ptr<ByteChannel>> refuse(const SocksFailure& failure);
   asio::awaitable<void> associate();
+  asio::awaitable<std::unique_ptr<ByteChannel>> await_connection();
+  asio::awaitable<void> read_ahead();
   asio::awaitable<void> carry_out();
   void begin(Greeting::Open open);
   asio::awaitable<void> say_farewell();
 
   ByteChannel& client_;
-  std::optional<Ends> ends_;
+  std::optional<ClientEnds> ends_;
   Surroundings where_;
   ProxyHandshake handshake_;
   std::optional<SocksDestination> destination_;
+  std::string user_;
+  std::optional<Greeting::Bind> binding_;
   std::optional<Greeting::Associate> association_;
   std::optional<HttpRequestChannel> request_;
   bool closed_ = false;

@@ -33,9 +33,13 @@ struct Flow {
 
 // Shared with the coroutines of the flows, which end a turn later than the association.
 struct UdpAssociation::State : std::enable_shared_from_this<UdpAssociation::State> {
-  State(const asio::any_io_executor& io, SocksConnector& to, RelayBuffers& chunks,
-        const IpAddress& client, std::uint16_t port)
-      : connector{to}, buffers{chunks}, socket{io}, gate{client, port, drops}, running{io} {}
+  State(const asio::any_io_executor& io, SocksConnector& to, RelayBuffers& chunks, Client client)
+      : connector{to},
+        buffers{chunks},
+        user{std::move(client.user)},
+        socket{io},
+        gate{client.address, client.port, drops},
+        running{io} {}
 
   asio::awaitable<void> receive_from_client();
   bool receive_one();
@@ -51,6 +55,7 @@ struct UdpAssociation::State : std::enable_shared_from_this<UdpAssociation::Stat
 
   SocksConnector& connector;
   RelayBuffers& buffers;
+  std::string user;
   Udp::socket socket;
   UdpDrops drops;
   UdpGate gate;
@@ -63,8 +68,8 @@ struct UdpAssociation::State : std::enable_shared_from_this<UdpAssociation::Stat
 };
 
 UdpAssociation::UdpAssociation(asio::any_io_executor executor, SocksConnector& connector,
-                               RelayBuffers& buffers, const IpAddress& client, std::uint16_t port)
-    : state_{std::make_shared<State>(executor, connector, buffers, client, port)} {}
+                               RelayBuffers& buffers, Client client)
+    : state_{std::make_shared<State>(executor, connector, buffers, std::move(client))} {}
 
 UdpAssociation::~UdpAssociation() {
   asio::error_code ignored;
@@ -182,7 +187,7 @@ void UdpAssociation::State::send_there(Flow& flow, Bytes payload) {
 
 asio::awaitable<void> UdpAssociation::State::run_flow(std::shared_ptr<State> state,
                                                       std::shared_ptr<Flow> flow) {
-  auto result = co_await state->connector.open_datagrams(flow->destination);
+  auto result = co_await state->connector.open_datagrams(flow->destination, state->user);
   if (flow->ended) co_return;
   if (auto* way = std::get_if<std::unique_ptr<DatagramFlow>>(&result)) {
     flow->way = std::move(*way);

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
@@ -22,9 +23,14 @@ class UdpAssociation {
   // Of datagrams whose destination is still looked up, in octets and for all flows together.
   static constexpr std::size_t most_waiting = 64 * 1024;
 
-  // `connector` and `buffers` outlive the io_context's work; `port` as UdpGate has it.
+  struct Client {
+    IpAddress address;
+    std::uint16_t port;  // as UdpGate has it
+    std::string user;    // as SocksConnector has it
+  };
+  // `connector` and `buffers` outlive the io_context's work.
   UdpAssociation(asio::any_io_executor executor, SocksConnector& connector, RelayBuffers& buffers,
-                 const IpAddress& client, std::uint16_t port);
+                 Client client);
   UdpAssociation(const UdpAssociation&) = delete;
   UdpAssociation& operator=(const UdpAssociation&) = delete;
   ~UdpAssociation();

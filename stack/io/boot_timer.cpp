@@ -1,9 +1,9 @@
 #include "stack/io/boot_timer.hpp"
 
 #include <algorithm>
+#include <ctime>
 
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
@@ -16,7 +16,7 @@ constexpr Error closed{Errc::BadState, "the timer was closed"};
 Result<std::unique_ptr<BootTimer>> BootTimer::open(asio::any_io_executor executor) {
   const int descriptor = ::timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
   if (descriptor < 0) return Error{Errc::SystemFailure, "the kernel gives no timer"};
-  asio::posix::stream_descriptor stream{std::move(executor), descriptor};
+  asio::posix::stream_descriptor stream{executor, descriptor};
   return std::unique_ptr<BootTimer>{new BootTimer{std::move(stream)}};
 }
 

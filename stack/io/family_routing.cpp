@@ -10,9 +10,9 @@
 namespace godwit {
 namespace {
 
-constexpr std::uint32_t first_priority = static_cast<std::uint32_t>(RulePriority::from_stack);
-constexpr std::uint32_t last_priority = static_cast<std::uint32_t>(RulePriority::no_transit);
-constexpr std::uint32_t moved_local = static_cast<std::uint32_t>(RulePriority::local_addresses);
+constexpr std::uint32_t first_priority = static_cast<std::uint32_t>(RulePriority::FromStack);
+constexpr std::uint32_t last_priority = static_cast<std::uint32_t>(RulePriority::NoTransit);
+constexpr std::uint32_t moved_local = static_cast<std::uint32_t>(RulePriority::LocalAddresses);
 
 Error routing_error(int failure) {
   if (failure == EPERM || failure == EACCES) {

@@ -35,20 +35,20 @@ std::vector<RoutingRule> stack_rules(const std::string& device) {
   using Action = RoutingRule::Action;
   // First those that let others pass, so that no packet of the host is diverted in between.
   return {
-      {.priority = RulePriority::others, .action = Action::Nothing},
-      {.priority = RulePriority::from_stack, .action = Action::JumpToOthers, .in = device},
-      {.priority = RulePriority::from_host, .action = Action::JumpToOthers, .in = "lo"},
-      to_stack(RulePriority::esp, IpProtocol::Esp),
-      to_stack(RulePriority::ip_in_ip, IpProtocol::IpInIp),
-      to_stack(RulePriority::ipv6_in_ip, IpProtocol::Ipv6InIp),
-      to_stack(RulePriority::ike, IpProtocol::Udp, ike_port),
-      to_stack(RulePriority::ike_behind_nat, IpProtocol::Udp, ike_behind_nat_port),
+      {.priority = RulePriority::Others, .action = Action::Nothing},
+      {.priority = RulePriority::FromStack, .action = Action::JumpToOthers, .in = device},
+      {.priority = RulePriority::FromHost, .action = Action::JumpToOthers, .in = "lo"},
+      to_stack(RulePriority::Esp, IpProtocol::Esp),
+      to_stack(RulePriority::IpInIp, IpProtocol::IpInIp),
+      to_stack(RulePriority::Ipv6InIp, IpProtocol::Ipv6InIp),
+      to_stack(RulePriority::Ike, IpProtocol::Udp, ike_port),
+      to_stack(RulePriority::IkeBehindNat, IpProtocol::Udp, ike_behind_nat_port),
   };
 }
 
 RoutingRule no_transit_rule(const std::string& interface) {
   return {
-      .priority = RulePriority::no_transit, .action = RoutingRule::Action::Drop, .in = interface};
+      .priority = RulePriority::NoTransit, .action = RoutingRule::Action::Drop, .in = interface};
 }
 
 RoutingRule local_addresses_rule(std::uint32_t priority) {
@@ -58,7 +58,7 @@ RoutingRule local_addresses_rule(std::uint32_t priority) {
 }
 
 RoutingRule home_rule(const std::string& device, const IpAddress& address, InterfaceId interface) {
-  return {.priority = RulePriority::from_home,
+  return {.priority = RulePriority::FromHome,
           .action = RoutingRule::Action::LookUp,
           .table = home_table(interface),
           .in = device,
@@ -78,7 +78,7 @@ NetlinkRequest rule_request(std::uint16_t message, IpFamily family, const Routin
   request.attribute(FRA_PROTOCOL, std::uint8_t{RTPROT_KERNEL});
   if (rule.table != 0) request.attribute(FRA_TABLE, rule.table);
   if (rule.action == RoutingRule::Action::JumpToOthers) {
-    request.attribute(FRA_GOTO, static_cast<std::uint32_t>(RulePriority::others));
+    request.attribute(FRA_GOTO, static_cast<std::uint32_t>(RulePriority::Others));
   }
   if (!rule.in.empty()) request.attribute(FRA_IIFNAME, std::string_view{rule.in});
   if (rule.from) request.attribute(FRA_SRC, rule.from->octets());

@@ -13,19 +13,19 @@
 namespace godwit {
 
 // In the order in which the kernel asks them. They stand before the look-up of local addresses,
-// which therefore moves from 0 to `local_addresses` while we run.
+// which therefore moves from 0 to `LocalAddresses` while we run.
 enum class RulePriority : std::uint32_t {
-  from_stack = 40,  // what the TUN device sends is for others to handle
-  from_host = 41,   // and so is what the host itself sends
-  esp = 42,
-  ip_in_ip = 43,
-  ipv6_in_ip = 44,
-  ike = 45,
-  ike_behind_nat = 46,
-  others = 49,           // where the first two jump to
-  local_addresses = 50,  // the kernel's own first rule, in its new place
-  no_transit = 51,       // an interface that forwards for us does not forward for strangers
-  from_home = 52,        // what the stack sends from an address leaves by the address's interface
+  FromStack = 40,  // what the TUN device sends is for others to handle
+  FromHost = 41,   // and so is what the host itself sends
+  Esp = 42,
+  IpInIp = 43,
+  Ipv6InIp = 44,
+  Ike = 45,
+  IkeBehindNat = 46,
+  Others = 49,          // where the first two jump to
+  LocalAddresses = 50,  // the kernel's own first rule, in its new place
+  NoTransit = 51,       // an interface that forwards for us does not forward for strangers
+  FromHome = 52,        // what the stack sends from an address leaves by the address's interface
 };
 
 struct RoutingRule {

@@ -36,7 +36,7 @@ void SourceRouting::remove_leftovers() {
     if (auto rule = parse_rule(message)) rules.push_back(std::move(*rule));
   });
   for (const NetlinkRuleReport& rule : rules) {
-    if (rule.priority != static_cast<std::uint32_t>(RulePriority::from_home)) continue;
+    if (rule.priority != static_cast<std::uint32_t>(RulePriority::FromHome)) continue;
     if (is_home_table(rule.table)) clear_table(rule.table);
     NetlinkRequest request{RTM_DELRULE, 0, header};
     netlink_.ask(std::move(request.attribute(FRA_PRIORITY, rule.priority)));

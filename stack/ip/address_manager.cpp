@@ -155,7 +155,7 @@ void AddressManager::prefer(Entry& entry) {
 
 void AddressManager::deprecate(Entry& entry, std::optional<IpAddress> successor, Instant now) {
   entry.state = AddressState::Deprecated;
-  entry.successor = std::move(successor);
+  entry.successor = successor;
   entry.held_until = hold_end(entry, now);
   say_deprecated(entry);
 }

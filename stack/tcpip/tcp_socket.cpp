@@ -285,22 +285,46 @@ Endpoint TcpSocket::remote() const {
 TcpAcceptor::TcpAcceptor(LwipStack& stack, std::uint16_t port)
     : stack_{stack}, port_{port}, change_{stack.notifications_} {}
 
+// lwIP would let two listeners have one port.
+bool TcpAcceptor::is_listened_to(const std::optional<IpAddress>& local, std::uint16_t port) {
+  const ip_addr_t address = local ? to_lwip(*local) : *IP_ANY_TYPE;
+  for (const tcp_pcb_listen* other = tcp_listen_pcbs.listen_pcbs; other != nullptr;
+       other = other->next) {
+    if (other->local_port == port && IP_GET_TYPE(&other->local_ip) == IP_GET_TYPE(&address) &&
+        ip_addr_eq(&other->local_ip, &address)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Ephemeral ports are many, and listeners few.
+std::optional<std::uint16_t> TcpAcceptor::free_port(const LwipStack& stack,
+                                                    const std::optional<IpAddress>& local) {
+  constexpr unsigned attempts = 16;
+  const FiveTuple any{IpProtocol::Tcp, {IpAddress::v4({}), 0}, {IpAddress::v4({}), 0}};
+  for (unsigned attempt = 0; attempt < attempts; ++attempt) {
+    const auto port = stack.free_port(any);
+    if (port && !is_listened_to(local, *port)) return port;
+  }
+  return std::nullopt;
+}
+
 Result<std::unique_ptr<TcpAcceptor>> TcpAcceptor::listen(LwipStack& stack,
                                                          std::optional<IpAddress> local,
                                                          std::uint16_t port, std::uint8_t backlog) {
-  if (port == 0) return Error{Errc::Malformed, "listen on a port from 1 to 65535"};
   if (local && !stack.has_address(*local)) {
     return Error{Errc::NotFound, "the local address is not one of the stack's"};
   }
   stack.enter();
   ip_addr_t address = *IP_ANY_TYPE;
   if (local) address = to_lwip(*local);
-  for (const tcp_pcb_listen* other = tcp_listen_pcbs.listen_pcbs; other != nullptr;
-       other = other->next) {
-    if (other->local_port == port && IP_GET_TYPE(&other->local_ip) == IP_GET_TYPE(&address) &&
-        ip_addr_eq(&other->local_ip, &address)) {
-      return Error{Errc::Busy, "the port is listened to already; choose another"};
-    }
+  if (port == 0) {
+    const auto chosen = free_port(stack, local);
+    if (!chosen) return Error{Errc::Exhausted, "no port is free to listen on"};
+    port = *chosen;
+  } else if (is_listened_to(local, port)) {
+    return Error{Errc::Busy, "the port is listened to already; choose another"};
   }
   tcp_pcb* pcb = tcp_new_ip_type(IP_GET_TYPE(&address));
   if (pcb == nullptr) return Error{Errc::Exhausted, "no memory to listen"};

@@ -112,8 +112,8 @@ class TcpSocket {
 
 class TcpAcceptor {
  public:
-  // On one address, or on all the stack has and will have. Errors: Busy (the port is taken),
-  // NotFound (no such address), Malformed (port 0).
+  // On one address, or on all the stack has and will have. Port 0: one is chosen. Errors: Busy (the
+  // port is taken), NotFound (no such address), Exhausted.
   static Result<std::unique_ptr<TcpAcceptor>> listen(LwipStack& stack,
                                                      std::optional<IpAddress> local,
                                                      std::uint16_t port,
@@ -131,6 +131,9 @@ class TcpAcceptor {
  private:
   friend struct LwipHooks;
   TcpAcceptor(LwipStack& stack, std::uint16_t port);
+  static bool is_listened_to(const std::optional<IpAddress>& local, std::uint16_t port);
+  static std::optional<std::uint16_t> free_port(const LwipStack& stack,
+                                                const std::optional<IpAddress>& local);
   void accepted(tcp_pcb* pcb, ConnectionRecord& record);
 
   LwipStack& stack_;

@@ -30,6 +30,7 @@ ipsec         | stack/core stack/wire ipsec/crypto ipsec/esp ipsec/policy ipsec/
 mobility      | stack/core stack/wire                                      | -
 apps/node     | *                                                          | asio linux nlohmann
 apps/godwitd  | apps/node apps/socks apps/publish stack/core               | asio linux
+apps/socks    | apps/node stack/core stack/dns stack/tcpip/tcp_socket.hpp stack/tcpip/udp_socket.hpp | asio linux
 apps          | apps/node stack/core stack/tcpip/tcp_socket.hpp stack/tcpip/udp_socket.hpp | asio linux
 """
 

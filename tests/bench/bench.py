@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """./dev bench: measures Godwit beside the kernel's TCP, in one run on one machine.
 
-usage: bench.py [bulk] [proxy] [stall] [mobility] [handover] [--json FILE] [--build DIR]
+usage: bench.py [bulk] [proxy] [stall] [mobility] [handover] [ways-in] [--json FILE] [--build DIR]
                 [--seconds S] [--runs N] [--moves N] [--quick] [--peers DIR]
 
 bulk   one transfer over a cable between two namespaces, a core for each end: the kernel's TCP,
@@ -11,8 +11,10 @@ stall  what a reader notices of a move (break before make) at 2, 20 and 100 ms o
 mobility  what a move costs: CPU time for thousands of connections, the burst for a thousand peers
 handover  moves in every manner, under Godwit and under what else survives one; needs a harness
        with the others (--peers DIR) for the second half; 25 minutes, with --quick 5
+ways-in  the proxy beside Dante and microsocks: connections per second, time of one, bulk; memory
+       of idle connections; what others notice of a destination that never answers
 
-Without a name, all but handover. Prints tables; with --json the same as a list of
+Without a name, all but handover and ways-in. Prints tables; with --json the same as a list of
 {name, value, unit, n, min, max, reference}: value is the median of n runs, reference what it is
 to be held against (bulk: the kernel in the same run; stall: what is allowed). Ends with status 1 if
 a target is missed, with 2 if something that it needs is.
@@ -30,6 +32,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "netns"))
 
 import godwit_moves  # noqa: E402
 import handover  # noqa: E402
+import ways_in  # noqa: E402
 from godwit import SOCKS, Host, configure_pair  # noqa: E402
 from godwit_moves import BREAK, Case  # noqa: E402
 from lab import CH_ADDRESS, Lab, LabError, Pair, build_directory  # noqa: E402
@@ -224,8 +227,13 @@ def bench_mobility(options, results):
     say()
 
 
+def bench_ways_in(options, results):
+    ways_in.bench_ways_in(options, results, say, show)
+
+
 BENCHES = {"bulk": bench_bulk, "proxy": bench_proxy, "stall": bench_stall,
-           "mobility": bench_mobility, "handover": handover.bench_handover}
+           "mobility": bench_mobility, "handover": handover.bench_handover,
+           "ways-in": bench_ways_in}
 BY_DEFAULT = ("bulk", "proxy", "stall", "mobility")
 
 

@@ -11,9 +11,7 @@ namespace godwit {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::AllOf;
 using testing::Contains;
-using testing::ElementsAre;
 using testing::Not;
 
 // --- the correspondent -------------------------------------------------------------------------

@@ -9,9 +9,9 @@ import unittest
 import journey
 from godwit import PROTECT, SOCKS, configure_pair
 from journey import BREAK, MAKE, Stop
-from lab import CH_ADDRESS, Lab
+from lab import CH_ADDRESS, Lab, LabError
 from netlink import in_namespace
-from socks_connect import exactly
+from socks_connect import connect, exactly
 from test_voice import Voice
 from traffic import Download, make_file, start_nginx
 
@@ -32,11 +32,12 @@ class ProxiesTest(unittest.TestCase):
         self.mobile, self.correspondent = configure_pair(lab, policy=policy)
         return lab
 
-    def start(self, **socks):
-        if socks:
-            self.mobile.configure(socks=socks, policy=[PROTECT], peers=[
-                {"name": "ch", "addresses": [CH_ADDRESS],
-                 "key": self.correspondent.godwit("key").strip()}])
+    def start(self, forward=(), **socks):
+        if socks or forward:
+            self.mobile.configure(
+                socks=socks or {"listen": SOCKS}, policy=[PROTECT], forward=list(forward), peers=[
+                    {"name": "ch", "addresses": [CH_ADDRESS],
+                     "key": self.correspondent.godwit("key").strip()}])
         self.correspondent.start()
         self.mobile.start()
 
@@ -101,6 +102,110 @@ class ProxiesTest(unittest.TestCase):
                         f"GODWIT_PROXY_PASSWORD='open sesame' {lab.program('godwit')} nc ch 80 "
                         f"--proxy unix:{path} --user ann | tail -c {MIB} | sha256sum")[1]
         self.assertTrue(asked.startswith(self.sha256), asked)
+
+    # Programs that know no proxy: a port and a socket of this host lead to the peer's service.
+    def test_forwards_survive_moves(self):
+        lab = self.stage(24 * MIB, pace=(1 << 14, 3))
+        path = lab.path("mh", "web.sock")
+        self.start(forward=[{"listen": "127.0.0.1:8081", "to": "ch:80"},
+                            {"listen": f"unix:{path}", "to": f"{CH_ADDRESS}:80"},
+                            {"listen": "127.0.0.1:8082", "to": "ch:81"}])
+        downloads = [Download(lab, "http://127.0.0.1:8081/file"),
+                     Download(lab, "http://any/file", "--unix-socket", path)]
+        journey.travel(lab, MOVES, dwell=0.6)
+        for download in downloads:
+            self.assertTrue(download.running(), f"ended too soon: {download.errors()}")
+            self.assertEqual(download.wait(60), 0, download.errors())
+            self.assertEqual(download.sha256(), self.sha256)
+        code, _, errors = lab.run(lab.mh, "curl", "-sS", "--max-time", "10",
+                                  "http://127.0.0.1:8082/", check=False)
+        self.assertEqual(code, 56, errors)  # curl's word for a reset
+        self.assertIn("forward: 127.0.0.1:", self.mobile.process.log_tail())
+        self.assertIn("to ch:81: connection refused", self.mobile.process.log_tail())
+
+    # What the service manager has opened: systemd's protocol, which is descriptors from 3 on.
+    def test_sockets_of_the_service_manager(self):
+        lab = self.stage(1 * MIB)
+        path = lab.path("mh", "activated.sock")
+        self.mobile.configure(
+            socks={"listen": "systemd:socks"}, policy=[PROTECT],
+            forward=[{"listen": "systemd:web", "to": "ch:80"}],
+            peers=[{"name": "ch", "addresses": [CH_ADDRESS],
+                    "key": self.correspondent.godwit("key").strip()}])
+        self.correspondent.start()
+        with self.assertRaisesRegex(LabError, "socks.listen: cannot listen on systemd:socks: "):
+            self.mobile.start()
+        tcp = in_namespace(lab.mh, lambda: socket.create_server(("127.0.0.1", 1080)))
+        local = socket.socket(socket.AF_UNIX)
+        local.bind(path)
+        local.listen()
+        with tcp, local:
+            daemon = lab.start(
+                lab.mh, "sh", "-c",
+                f"exec 3<&{tcp.fileno()} 4<&{local.fileno()}; "
+                "LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=socks:web exec "
+                f"{lab.program('godwitd')} --config {self.mobile.config_path}",
+                pass_fds=(tcp.fileno(), local.fileno()), log=lab.path("activated.log"))
+            for options in (("-x", f"http://{SOCKS}"), ("--unix-socket", path)):
+                lab.run(lab.mh, "curl", "-sS", "-f", "--max-time", "20", "--retry", "5",
+                        "--retry-connrefused", *options, "-o", lab.path("got"), "http://ch/file")
+                with open(lab.path("got"), "rb") as got, open(lab.path("www", "file"), "rb") as sent:
+                    self.assertEqual(got.read(), sent.read())
+            self.assertTrue(lab.stop(daemon))
+            self.assertTrue(os.path.exists(path))  # not the daemon's to remove
+
+    def test_rules_say_where_the_proxy_leads(self):
+        lab = self.stage(1)
+        self.start(listen=SOCKS, users=[{"name": "ann", "password": "open sesame"},
+                                        {"name": "bob", "password": "open barley"}],
+                   rules=[{"deny": "tcp to any port 81"},
+                          {"allow": "tcp to ch", "users": ["ann"]},
+                          {"allow": f"tcp to {CH_ADDRESS}/32 port 80", "users": ["bob"]}])
+        for who, url, status in (("ann:open sesame", "http://ch/file", "200"),
+                                 ("ann:open sesame", "http://ch:81/", "403"),
+                                 ("ann:open sesame", f"http://{CH_ADDRESS}/file", "403"),
+                                 ("bob:open barley", "http://ch/file", "200"),
+                                 ("bob:open barley", f"http://{CH_ADDRESS}/file", "200"),
+                                 ("bob:open barley", "http://ch:8080/", "403"),
+                                 ("ann:open sesame", "http://elsewhere.example/", "403")):
+            _, output, _ = lab.run(lab.mh, "curl", "-sS", "--max-time", "20", "-o", lab.path("got"),
+                                   "-w", "%{http_code}", "-x", f"http://{SOCKS}", "--proxy-user",
+                                   who, url)
+            self.assertEqual(output, status, f"{who} to {url}")
+
+    # RFC 1928, BIND: the peer connects to a port of the mobile host's stack, which then moves.
+    def test_awaited_connections_survive_moves(self):
+        lab = self.stage(1)
+        self.correspondent.configure(
+            socks={"listen": SOCKS}, policy=[PROTECT],
+            peers=[{"name": "mh", "key": self.mobile.godwit("key").strip()}])
+        self.start()
+
+        def proxy(namespace):
+            address, _, port = SOCKS.rpartition(":")
+            return in_namespace(namespace, lambda: socket.create_connection((address, int(port)),
+                                                                            timeout=20))
+
+        def answer(stream):
+            code, _, address, port = struct.unpack(">xBxB4sH", exactly(stream, 10))
+            self.assertEqual(code, 0)
+            return socket.inet_ntoa(address), port
+
+        # The peer does not know where the mobile host is until there is a session.
+        lab.run(lab.mh, "curl", "-s", "--max-time", "10", "--socks5-hostname", SOCKS, "http://ch/",
+                check=False)
+        with proxy(lab.mh) as awaiting, proxy(lab.ch) as calling:
+            awaiting.sendall(b"\x05\x01\x00\x05\x02\x00\x03\x02ch\0\0")
+            self.assertEqual(exactly(awaiting, 2), b"\x05\x00")
+            where = answer(awaiting)
+            self.assertEqual(where[0], lab.address("A", 2))
+            connect(calling, *where)
+            self.assertEqual(answer(awaiting)[0], CH_ADDRESS)
+            for number, stop in enumerate(MOVES):
+                journey.make_move(lab, stop, number)
+                word = f"after move {number}".encode()
+                calling.sendall(word)
+                self.assertEqual(exactly(awaiting, len(word)), word)
 
     # S20: what goes through a UDP association moves with its peer.
     def test_datagrams_survive_moves(self):

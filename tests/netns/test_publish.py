@@ -11,6 +11,7 @@ import journey
 from godwit import PROTECT, SOCKS, configure_pair
 from journey import BREAK, MAKE, Stop
 from lab import CH_ADDRESS, Lab
+from name_server import ZONE, NameServer
 from netlink import in_namespace
 from socks_connect import connect, exactly
 from test_voice import Voice
@@ -113,6 +114,30 @@ class PublishTest(unittest.TestCase):
         self.assertIn('(mh): refused, because "peers" of this entry does not name it', log)
         self.assertIn("(mh): the service at 127.0.0.1:9000 cannot be reached: Connection refused",
                       log)
+
+    # A name server that only the peer reaches: asked by UDP, and by TCP for what is too long.
+    def test_names_of_a_zone_are_asked_over_the_stack(self):
+        lab = self.stage([{"port": 53, "protocol": "udp", "to": "127.0.0.1:53"},
+                          {"port": 53, "to": "127.0.0.1:53"},
+                          {"port": 80, "to": "127.0.0.1:8080"}])
+        os.makedirs(lab.path("www"))
+        make_file(lab.path("www", "file"), 1 << 16, seed=3)
+        start_nginx(lab, lab.path("www"), ["127.0.0.1:8080"])
+        many = [f"many.{ZONE}. IN A 10.71.8.{i}" for i in range(1, 60)]
+        NameServer(lab, lab.ch, "127.0.0.1", "knot", [f"www.{ZONE}. IN A {CH_ADDRESS}", *many],
+                   zones=(ZONE,))
+        self.mobile.configure(
+            socks={"listen": SOCKS}, policy=[PROTECT],
+            dns={"zones": [{"zone": ZONE, "servers": [CH_ADDRESS]}]},
+            peers=[{"name": "ch", "addresses": [CH_ADDRESS],
+                    "key": self.correspondent.godwit("key").strip()}])
+        self.start()
+        for name, status, said in (("www", "200", ""), ("nobody", "502", "the name has no address"),
+                                   ("many", "502", "no peer lives there")):
+            _, output, _ = lab.run(lab.mh, "curl", "-sS", "--max-time", "20", "-w", "%{http_code}",
+                                   "-x", f"http://{SOCKS}", f"http://{name}.{ZONE}/missing")
+            self.assertTrue(output.endswith("404" if status == "200" else status), output)
+            self.assertIn(said, output)
 
     # S20: the service sees one client, wherever its packets come from.
     def test_datagrams_keep_their_flow_through_moves(self):

@@ -37,7 +37,7 @@ def make_file(path, size, seed, marker=b"", every=512):
 _NGINX = """
 daemon off; master_process off; pid {directory}/nginx.pid; error_log {directory}/nginx.log warn;
 user root;
-events {{ worker_connections 256; }}
+events {{ worker_connections {connections}; }}
 http {{
   access_log off; sendfile on; default_type application/octet-stream;
   client_body_temp_path {directory}/body; proxy_temp_path {directory}/temp;
@@ -54,7 +54,7 @@ http {{
 """
 
 
-def start_nginx(lab, root, listen, pace=None):
+def start_nginx(lab, root, listen, pace=None, connections=256):
     """nginx in the correspondent's namespace; `listen` is a list of "address:port". `pace` is
     (bytes, milliseconds): so much at once, then so long a pause. A flow below what the path
     carries stands in no queue, so its silences are those of the moves alone."""
@@ -68,6 +68,7 @@ def start_nginx(lab, root, listen, pace=None):
         pacing = f"sendfile_max_chunk {chunk}; limit_rate {chunk * 1000 // pause};"
     with open(path, "w") as file:
         file.write(_NGINX.format(directory=directory, root=root, pace=pacing,
+                                 connections=connections,
                                  listen=" ".join(f"listen {where};" for where in listen)))
     process = lab.start(lab.ch, "nginx", "-p", directory, "-c", path, "-e", "stderr",
                         log=lab.path("nginx.out"))

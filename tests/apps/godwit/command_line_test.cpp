@@ -153,6 +153,29 @@ TEST_F(CommandLineTest, PublishesForSomePeersInEveryManner) {
   EXPECT_THAT(out_, HasSubstr("publish   udp ports 5000-5003 to 127.0.0.1:5000 for desk\n"));
 }
 
+TEST_F(CommandLineTest, ForwardsPlaces) {
+  ASSERT_EQ(run({"init"}), ExitStatus::Success) << err_;
+  ASSERT_EQ(run({"forward", "5432", "db.example.org:5432"}), ExitStatus::Success) << err_;
+  EXPECT_EQ(out_, "127.0.0.1:5432 leads to db.example.org:5432.\n");
+  ASSERT_EQ(run({"forward", "unix:/run/web.sock", "[2001:db8::1]:80"}), ExitStatus::Success)
+      << err_;
+  const auto config = load_config(config_);
+  ASSERT_TRUE(config) << config.problem();
+  ASSERT_EQ(config->forward.size(), 2u);
+  EXPECT_EQ(config->forward[0].host, "db.example.org");
+  EXPECT_EQ(config->forward[1].host, "2001:db8::1");
+  EXPECT_EQ(config->forward[1].port, 80);
+  EXPECT_EQ(run({"forward", "5432", "other:1"}), ExitStatus::Failure);
+  EXPECT_THAT(err_,
+              HasSubstr("forward[2].listen: found \"127.0.0.1:5432\"; allowed: each place once"));
+  for (const char* to : {"db", "db:", "db:0", "db:65536", "d b:1", ":1", "2001:db8::1:80"}) {
+    EXPECT_EQ(run({"forward", "1", to}), ExitStatus::Failure) << to;
+    EXPECT_THAT(err_, HasSubstr("forward[2].to: ")) << to;
+  }
+  ASSERT_EQ(run({"check-config"}), ExitStatus::Success) << err_;
+  EXPECT_THAT(out_, HasSubstr("forward   unix:/run/web.sock to 2001:db8::1:80\n"));
+}
+
 TEST_F(CommandLineTest, ChecksAConfiguration) {
   folder_.write("godwit.json", "{\"polcy\": [] // spelled wrongly\n}");
   EXPECT_EQ(run({"check-config"}), ExitStatus::Failure);

@@ -40,6 +40,7 @@ constexpr const char* whole = R"(// Everything that can be said.
   "mobility": {"first_retry_floor": "20ms", "retry_ceiling": "3s", "hold_time": "2h", "grace": "0s"},
   "dns": {
     "servers": ["192.0.2.53", "[2001:db8::53]:5353", "192.0.2.53:53"],
+    "zones": [{"zone": "corp.example", "servers": ["10.1.2.53"]}],
     "update": {"server": "192.0.2.54", "zone": "Example.org.", "name": "laptop.example.org",
                "reverse_zones": ["2.0.192.in-addr.arpa", "8.b.d.0.1.0.0.2.ip6.arpa"], "ttl": "1min",
                "key": {"name": "laptop", "algorithm": "hmac-sha512", "file": "dns.key"}}
@@ -85,6 +86,9 @@ TEST(ConfigParser, ReadsEverythingThatCanBeSaid) {
   ASSERT_EQ(config->dns.servers.size(), 2u);  // the first is said twice
   EXPECT_EQ(to_string(config->dns.servers[0]), "192.0.2.53:53");
   EXPECT_EQ(to_string(config->dns.servers[1]), "[2001:db8::53]:5353");
+  ASSERT_EQ(config->dns.zones.size(), 1u);
+  EXPECT_EQ(config->dns.zones[0].zone.text(), "corp.example");
+  EXPECT_EQ(to_string(config->dns.zones[0].servers.at(0)), "10.1.2.53:53");
   const UpdateSettings& update = *config->dns.update;
   EXPECT_EQ(to_string(update.server), "192.0.2.54:53");
   EXPECT_EQ(update.zone.text(), "example.org");
@@ -128,6 +132,10 @@ TEST(ConfigParser, ReadsWhereTheProxyListens) {
   }
   EXPECT_THAT(listeners, ::testing::ElementsAre("127.0.0.1:1080", "[::1]:1080",
                                                 "unix:/run/godwit/socks.sock"));
+  EXPECT_EQ(parse_listen_address("systemd"), ListenAddress{ActivatedSockets{}});
+  EXPECT_EQ(to_string(*parse_listen_address("systemd:socks")), "systemd:socks");
+  EXPECT_EQ(parse_listen_address("systemd:"), std::nullopt);
+  EXPECT_EQ(parse_service_address("systemd"), std::nullopt);
   EXPECT_EQ(parse_listen_address("unix:/" + std::string(106, 'x')).has_value(), true);
   EXPECT_EQ(parse_listen_address("unix:/" + std::string(107, 'x')).has_value(), false);
 }
@@ -242,6 +250,16 @@ TEST(ConfigParser, SaysWhatIsWrongAndWhatIsAllowed) {
       {R"({"socks": {"listen": "127.0.0.1:1", "users": [{"name": "a", "password": "12345678"},
          {"name": "a", "password": "87654321"}]}})",
        "socks.users[1].name", "\"a\"", "each user once"},
+      {R"({"socks": {"listen": "127.0.0.1:1", "rules": []}})", "socks.rules", "an empty list",
+       "a list of sentences"},
+      {R"({"socks": {"listen": "127.0.0.1:1", "rules": [{"allow": "any", "deny": "any"}]}})",
+       "socks.rules[0]", "\"deny\"", "exactly one of allow and deny"},
+      {R"({"socks": {"listen": "127.0.0.1:1", "rules": [{"deny": "icmp"}]}})",
+       "socks.rules[0].deny", "icmp", "a destination"},
+      {R"({"socks": {"listen": "127.0.0.1:1", "rules": [{"allow": "any", "users": ["ann"]}]}})",
+       "socks.rules[0].users", "ann", "names of users"},
+      {R"({"socks": {"listen": "127.0.0.1:1", "rules": [{"allow": "any", "user": "ann"}]}})",
+       "socks.rules[0]", "\"user\"", "users"},
       {R"({"publish": [{"port": 0, "to": "127.0.0.1:22"}]})", "publish[0].port", "0", "1 to 65535"},
       {R"({"publish": [{"port": "9-8", "to": "127.0.0.1:22"}]})", "publish[0].port", "9-8",
        "8000-8010"},
@@ -271,13 +289,20 @@ TEST(ConfigParser, SaysWhatIsWrongAndWhatIsAllowed) {
       {R"({"publish": [{"to": "127.0.0.1:22"}]})", "publish[0].port", "nothing", "1 to 65535"},
       {R"({"publish": [{"port": 22, "to": "127.0.0.1:22"}, {"port": 22, "to": "127.0.0.1:23"}]})",
        "publish[1].port", "published already", "each port once"},
-      {R"({"dns": {}})", "dns", "neither servers nor update", "or both"},
+      {R"({"dns": {}})", "dns", "neither servers, zones nor update", "or both"},
+      {R"({"dns": {"zones": [{"zone": "corp.example"}]}})", "dns.zones[0].servers", "nothing",
+       "who knows their names"},
+      {R"({"dns": {"zones": [{"zone": "a b", "servers": ["192.0.2.1"]}]}})", "dns.zones[0].zone",
+       "a b", "a DNS name"},
+      {R"({"dns": {"zones": [{"zone": "a.b", "servers": ["192.0.2.1"]},
+                             {"zone": "A.b.", "servers": ["192.0.2.2"]}]}})",
+       "dns.zones[1].zone", "A.b.", "each zone once"},
       {R"({"dns": {"servers": "192.0.2.53"}})", "dns.servers", "192.0.2.53", "a list"},
       {R"({"dns": {"servers": ["ns.example.org"]}})", "dns.servers[0]", "ns.example.org",
        "the address of a name server"},
       {R"({"dns": {"servers": ["192.0.2.53:0"]}})", "dns.servers[0]", ":0", "192.0.2.53:5353"},
       {R"({"dns": {"servers": ["224.0.0.251"]}})", "dns.servers[0]", "224.0.0.251", "the address"},
-      {R"({"dns": {"server": []}})", "dns", "\"server\"", "servers, update"},
+      {R"({"dns": {"server": []}})", "dns", "\"server\"", "servers, update, zones"},
       {R"({"dns": {"update": {}}})", "dns.update.server", "nothing", "the address"},
       {R"({"dns": {"update": {"server": "192.0.2.54", "zone": "a b", "name": "c"}}})",
        "dns.update.zone", "a b", "a DNS name"},

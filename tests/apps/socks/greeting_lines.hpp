@@ -19,7 +19,7 @@ inline ByteString hex(std::string_view text) {
 
 inline ByteString octets(std::string_view text) { return {text.begin(), text.end()}; }
 
-// "send 0500", "connect a:1", "associate 7", "open", "close why".
+// "send 0500", "connect a:1", "bind a:1", "associate 7", "open", "close why".
 template <class Handshake>
 std::vector<std::string> outputs_of(Handshake& handshake) {
   std::vector<std::string> lines;
@@ -28,6 +28,8 @@ std::vector<std::string> outputs_of(Handshake& handshake) {
       lines.push_back("send " + to_hex(send->bytes));
     } else if (const auto* connect = std::get_if<Greeting::Connect>(&*output)) {
       lines.push_back("connect " + to_string(connect->destination));
+    } else if (const auto* bind = std::get_if<Greeting::Bind>(&*output)) {
+      lines.push_back("bind " + to_string(bind->from));
     } else if (const auto* associate = std::get_if<Greeting::Associate>(&*output)) {
       lines.push_back("associate " + std::to_string(associate->port));
     } else if (const auto* close = std::get_if<Greeting::Close>(&*output)) {

@@ -30,8 +30,8 @@ class ScriptedConnector final : public SocksConnector {
     asio::co_spawn(io, serve_echo(), [](const std::exception_ptr&) {});
     asio::co_spawn(io, echo_datagrams(), [](const std::exception_ptr&) {});
   }
-  asio::awaitable<SocksResult> connect(SocksDestination destination) override {
-    asked.push_back(to_string(destination));
+  asio::awaitable<SocksResult> connect(SocksDestination destination, std::string user) override {
+    asked.push_back((user.empty() ? "" : user + " ") + to_string(destination));
     if (destination.port <= 8) {
       co_return SocksFailure{SocksReply{static_cast<std::uint8_t>(destination.port)}, "as asked"};
     }
@@ -40,8 +40,17 @@ class ScriptedConnector final : public SocksConnector {
     const Endpoint bound = from_asio(socket.local_endpoint());
     co_return SocksConnection{make_channel(std::move(socket)), bound};
   }
-  asio::awaitable<DatagramResult> open_datagrams(SocksDestination destination) override {
-    asked.push_back("udp " + to_string(destination));
+  // Whoever is awaited comes at once, unless the port says otherwise.
+  asio::awaitable<AwaitResult> await_from(SocksDestination peer, std::string user) override {
+    asked.push_back((user.empty() ? "bind " : user + " bind ") + to_string(peer));
+    if (peer.port != 0 && peer.port <= 8) {
+      co_return SocksFailure{SocksReply{static_cast<std::uint8_t>(peer.port)}, "as asked"};
+    }
+    co_return std::make_unique<Awaited>(io_, echo_.local_endpoint(), peer.port == 9);
+  }
+  asio::awaitable<DatagramResult> open_datagrams(SocksDestination destination,
+                                                 std::string user) override {
+    asked.push_back((user.empty() ? "udp " : user + " udp ") + to_string(destination));
     if (destination.port <= 8) {
       co_return SocksFailure{SocksReply{static_cast<std::uint8_t>(destination.port)}, "as asked"};
     }
@@ -56,6 +65,25 @@ class ScriptedConnector final : public SocksConnector {
   std::vector<std::string> asked;
 
  private:
+  class Awaited final : public AwaitedConnection {
+   public:
+    Awaited(asio::io_context& io, const Tcp::endpoint& echo, bool fails)
+        : io_{io}, echo_{echo}, fails_{fails} {}
+    Endpoint bound() const override { return {IpAddress::v4({192, 0, 2, 1}), 2000}; }
+    asio::awaitable<SocksResult> accept() override {
+      if (fails_) co_return SocksFailure{SocksReply::HostUnreachable, "as asked"};
+      Tcp::socket socket{io_};
+      co_await socket.async_connect(echo_, asio::use_awaitable);
+      co_return SocksConnection{make_channel(std::move(socket)),
+                                {IpAddress::v4({192, 0, 2, 2}), 3000}};
+    }
+
+   private:
+    asio::io_context& io_;
+    Tcp::endpoint echo_;
+    bool fails_;
+  };
+
   asio::awaitable<void> serve_echo() {
     for (;;) {
       Tcp::socket socket = co_await echo_.async_accept(asio::use_awaitable);

@@ -85,12 +85,11 @@ TEST(Socks5Handshake, AnswersEveryRequestAsTheRfcSays) {
       {"05 01 00 03 02 61ff 0016", {failed, "close a request with an impossible name"}},
       {"05 01 00 01 cb007105 0000", {failed, "close a malformed request"}},
       {"05 01 01 01 cb007105 0050", {failed, "close a malformed request"}},
-      {"05 02 00 01 cb007105 0050",
-       {no_command, "close a command other than CONNECT and UDP ASSOCIATE"}},
       {"05 00 00 01 cb007105 0050",
-       {no_command, "close a command other than CONNECT and UDP ASSOCIATE"}},
+       {no_command, "close a command other than CONNECT, BIND and UDP ASSOCIATE"}},
       {"05 f0 00 03 01 61 0016",
-       {no_command, "close a command other than CONNECT and UDP ASSOCIATE"}},  // Tor's RESOLVE
+       {no_command,
+        "close a command other than CONNECT, BIND and UDP ASSOCIATE"}},  // Tor's RESOLVE
       {"05 01 00 02 cb", {no_type, "close a request with an unknown address type"}},
       {"05 01 00 ff cb", {no_type, "close a request with an unknown address type"}},
       {"04 01", {"close a request of another version"}},
@@ -116,6 +115,29 @@ TEST(Socks5Handshake, RefusesOtherGreetings) {
               ElementsAre("send 05ff", "close the client insists on authentication"));
   EXPECT_THAT(said(hex("16 03 01")),
               ElementsAre("send 05ff", "close a client that speaks neither SOCKS nor HTTP"));
+}
+
+// RFC 1928 section 6, BIND
+//   05 02 00 01 addr port        -->
+//                                <--    05 00 00 01 where it is awaited
+//                                <--    05 00 00 01 who has come
+TEST(Socks5Handshake, AwaitsAConnection) {
+  const std::string request = std::string{greeting} + "05 02 00 01 cb007105 0000";
+  const Endpoint here{IpAddress::v4({192, 0, 2, 1}), 1};
+  Socks5Handshake handshake;
+  handshake.handle_bytes(hex(request));
+  EXPECT_THAT(outputs_of(handshake), ElementsAre("send 0500", "bind 203.0.113.5:0"));
+  handshake.handle_connected(here);
+  EXPECT_THAT(outputs_of(handshake), ElementsAre("send 05000001c00002010001"));
+  EXPECT_EQ(handshake.handle_bytes(hex("00")), 0u);
+  handshake.handle_connected({IpAddress::v4({203, 0, 113, 5}), 20});
+  EXPECT_THAT(outputs_of(handshake), ElementsAre("send 05000001cb0071050014", "open"));
+  Socks5Handshake nobody;
+  nobody.handle_bytes(hex(request));
+  nobody.handle_connected(here);
+  outputs_of(nobody);
+  nobody.handle_failed(SocksReply::TtlExpired);
+  EXPECT_THAT(outputs_of(nobody), ElementsAre("send 05060001000000000000", ::testing::_));
 }
 
 // RFC 1928 section 6: BND is where the client sends its datagrams.

@@ -158,7 +158,8 @@ TEST_F(SocksServerTest, HandsOneHttpRequestOnAndNotAnOctetMore) {
   const std::string content[] = {"Content-Length: 5\r\n\r\nhello",
                                  "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"};
   for (const std::string& fields : content) {
-    const std::string request = "POST http://a/x HTTP/1.1\r\nHost: a\r\n" + fields + second;
+    std::string request = "POST http://a/x HTTP/1.1\r\nHost: a\r\n";
+    request.append(fields).append(second);
     for (const std::size_t split :
          {request.size(), request.size() - second.size(), std::size_t{70}}) {
       Tcp::socket socket = client();
@@ -182,12 +183,43 @@ TEST_F(SocksServerTest, BreaksOffARequestWithoutAnEnd) {
   EXPECT_TRUE(error);
 }
 
-TEST_F(SocksServerTest, AnswersNonsenseAndGoesOn) {
-  Tcp::socket bind = client();
-  send(bind,
+// RFC 1928 section 6, BIND: one answer says where, the next one who; then it is a connection. What
+// the client said too early is not lost.
+TEST_F(SocksServerTest, AwaitsAConnection) {
+  Tcp::socket socket = client();
+  send(socket,
        "050100"
-       "05020001cb0071050050");
-  EXPECT_EQ(receive(bind, 100),
+       "05020001cb0071050000"
+       "6561726c79");
+  EXPECT_EQ(receive(socket, 2 + 10 + 10 + 5),
+            "0500"
+            "05000001c000020107d0"
+            "05000001c00002020bb8"
+            "6561726c79");
+  Tcp::socket refused = client();
+  send(refused,
+       "050100"
+       "05020001cb0071050002");
+  EXPECT_EQ(receive(refused, 100),
+            "0500"
+            "05020001000000000000");
+  Tcp::socket nobody = client();
+  send(nobody,
+       "050100"
+       "05020001cb0071050009");
+  EXPECT_EQ(receive(nobody, 100),
+            "0500"
+            "05000001c000020107d0"
+            "05040001000000000000");
+  EXPECT_EQ(asked().front(), "bind 203.0.113.5:0");
+}
+
+TEST_F(SocksServerTest, AnswersNonsenseAndGoesOn) {
+  Tcp::socket command = client();
+  send(command,
+       "050100"
+       "05040001cb0071050050");
+  EXPECT_EQ(receive(command, 100),
             "0500"
             "05070001000000000000");
   Tcp::socket half = client();
@@ -231,7 +263,13 @@ TEST_F(PrivateSocksServerTest, AsksEveryProtocolForAPassword) {
   Tcp::socket http = client();
   write(http, "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_THAT(read(http, 1000), ::testing::StartsWith("HTTP/1.1 407 "));
-  EXPECT_EQ(asked(), std::vector<std::string>{"a:80"});
+  Tcp::socket known = client();
+  write(known,
+        "CONNECT b:2 HTTP/1.1\r\nHost: b:2\r\n"
+        "Proxy-Authorization: Basic YW5uOm9wZW4gc2VzYW1l\r\n\r\n");
+  EXPECT_THAT(read(known, 1000), ::testing::StartsWith("HTTP/1.1 403 "));
+  // Whom the rules are to judge.
+  EXPECT_EQ(asked(), (std::vector<std::string>{"ann a:80", "ann b:2"}));
 }
 
 TEST_F(SocksServerTest, SaysThatThePortIsTaken) {

@@ -264,7 +264,9 @@ TEST(TcpAcceptor, KeepsToItsBacklogAndItsPort) {
   const auto acceptor = TcpAcceptor::listen(hosts.b, std::nullopt, 80, 2);
   ASSERT_TRUE(acceptor);
   EXPECT_EQ(TcpAcceptor::listen(hosts.b, std::nullopt, 80).error().code, Errc::Busy);
-  EXPECT_EQ(TcpAcceptor::listen(hosts.b, std::nullopt, 0).error().code, Errc::Malformed);
+  const auto anywhere = TcpAcceptor::listen(hosts.b, std::nullopt, 0);
+  ASSERT_TRUE(anywhere);
+  EXPECT_GE((*anywhere)->port(), 49152);
   EXPECT_EQ(TcpAcceptor::listen(hosts.b, address("192.0.2.99"), 80).error().code, Errc::NotFound);
   std::vector<std::unique_ptr<TcpSocket>> clients;
   clients.reserve(5);
