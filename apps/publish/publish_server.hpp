@@ -23,7 +23,7 @@ class Node;
 class PublishServer {
  public:
   // Beyond this number peers wait in the stack's queue.
-  static constexpr std::size_t most_sessions = 4096;
+  static constexpr std::size_t most_sessions = 16384;
 
   // `node` outlives the server, the server its sessions.
   PublishServer(asio::io_context& io, Node& node, Log log);

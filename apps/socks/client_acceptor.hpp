@@ -36,7 +36,7 @@ struct Client {
 class ClientAcceptor {
  public:
   // Beyond this number clients wait in the kernel's queue.
-  static constexpr std::size_t most_clients = 4096;
+  static constexpr std::size_t most_clients = 16384;
 
   using Serve = std::function<asio::awaitable<void>(Client client)>;
 
