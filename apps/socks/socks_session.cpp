@@ -45,11 +45,18 @@ asio::awaitable<bool> send(ByteChannel& client, Bytes bytes) {
 
 }  // namespace
 
+// What the greeting needed is not kept for as long as the connection lasts.
 asio::awaitable<std::unique_ptr<ByteChannel>> SocksSession::open() {
+  auto far = co_await negotiate();
+  handshake_.reset();
+  co_return far;
+}
+
+asio::awaitable<std::unique_ptr<ByteChannel>> SocksSession::negotiate() {
   const auto greeted = co_await (greet() || pause(where_.executor, greeting_patience));
   if (greeted.index() == 1) {
     reason_ = "no complete request within 30 s";
-    handshake_.handle_silence();
+    handshake_->handle_silence();
     co_await (carry_out() || pause(where_.executor, farewell_patience));
   }
   if (association_) {
@@ -65,7 +72,7 @@ asio::awaitable<std::unique_ptr<ByteChannel>> SocksSession::open() {
       co_await connect_patiently(where_.executor, where_.connector, *destination_, user_);
   if (const auto* failure = std::get_if<SocksFailure>(&result)) co_return co_await refuse(*failure);
   auto& connection = std::get<SocksConnection>(result);
-  handshake_.handle_connected(connection.bound);
+  handshake_->handle_connected(connection.bound);
   co_await carry_out();
   co_return std::move(connection.channel);
 }
@@ -78,7 +85,7 @@ std::string SocksSession::destination() const {
 
 asio::awaitable<std::unique_ptr<ByteChannel>> SocksSession::refuse(const SocksFailure& failure) {
   reason_ = std::string{to_string(failure.reply)} + ": " + failure.why;
-  handshake_.handle_failed(failure.reply, failure.why);
+  handshake_->handle_failed(failure.reply, failure.why);
   co_await carry_out();
   co_await (say_farewell() || pause(where_.executor, farewell_patience));
   co_return nullptr;
@@ -90,11 +97,11 @@ asio::awaitable<std::unique_ptr<ByteChannel>> SocksSession::await_connection() {
     co_return co_await refuse(*failure);
   }
   const auto port = std::move(std::get<std::unique_ptr<AwaitedConnection>>(awaited));
-  handshake_.handle_connected(port->bound());
+  handshake_->handle_connected(port->bound());
   co_await carry_out();
   auto come = co_await (port->accept() || read_ahead() || pause(where_.executor, bind_patience));
   if (auto* connection = std::get_if<SocksConnection>(&come)) {
-    handshake_.handle_connected(connection->bound);
+    handshake_->handle_connected(connection->bound);
     co_await carry_out();
     co_return std::move(connection->channel);
   }
@@ -138,7 +145,7 @@ asio::awaitable<void> SocksSession::associate() {
     co_await refuse(failure);
     co_return;
   }
-  handshake_.handle_connected(association.bound());
+  handshake_->handle_connected(association.bound());
   co_await carry_out();
   co_await association.run(client_);
   if (association.drops().total() > 0) {
@@ -157,18 +164,18 @@ asio::awaitable<void> SocksSession::greet() {
     }
     if (error) {
       reason_ = "the client left before its request was complete: " + error.message();
-      handshake_.handle_end();
+      handshake_->handle_end();
       co_return co_await carry_out();
     }
     const Bytes bytes = Bytes{chunk}.first(count);
-    const std::size_t taken = handshake_.handle_bytes(bytes);
+    const std::size_t taken = handshake_->handle_bytes(bytes);
     early_ = to_byte_string(bytes.subspan(taken));
     co_await carry_out();
   }
 }
 
 asio::awaitable<void> SocksSession::carry_out() {
-  while (auto output = handshake_.poll()) {
+  while (auto output = handshake_->poll()) {
     if (const auto* message = std::get_if<Greeting::Send>(&*output)) {
       co_await send(client_, message->bytes);  // a client that is gone is noticed by reading
     } else if (const auto* request = std::get_if<Greeting::Connect>(&*output)) {

@@ -42,6 +42,7 @@ class SocksSession {
   std::string destination() const;
 
  private:
+  asio::awaitable<std::unique_ptr<ByteChannel>> negotiate();
   asio::awaitable<void> greet();
   asio::awaitable<std::unique_ptr<ByteChannel>> refuse(const SocksFailure& failure);
   asio::awaitable<void> associate();
@@ -54,7 +55,7 @@ class SocksSession {
   ByteChannel& client_;
   std::optional<ClientEnds> ends_;
   Surroundings where_;
-  ProxyHandshake handshake_;
+  std::optional<ProxyHandshake> handshake_;  // until it is over
   std::optional<SocksDestination> destination_;
   std::string user_;
   std::optional<Greeting::Bind> binding_;
