@@ -17,6 +17,7 @@
 #include "mobility/peer_table.hpp"
 #include "stack/core/endpoint.hpp"
 #include "stack/core/time.hpp"
+#include "stack/tcp/congestion_controller.hpp"
 
 namespace godwit {
 
@@ -41,6 +42,10 @@ struct PeerConfig {
   std::optional<Duration> hold_time{};  // none: that of all peers
 };
 
+struct TcpConfig {
+  Congestion congestion = Congestion::Cubic;
+};
+
 struct MobilityConfig {
   Duration first_retry_floor = std::chrono::milliseconds{50};
   Duration retry_ceiling = std::chrono::seconds{2};
@@ -62,6 +67,7 @@ struct Config {
   std::optional<SocksConfig> socks;
   std::vector<PublishConfig> publish;
   std::vector<ForwardConfig> forward;
+  TcpConfig tcp;
   MobilityConfig mobility;
   DnsConfig dns;
   std::string control_socket = "/run/godwit/control.sock";

@@ -56,6 +56,7 @@ class ConfigReader {
   void check_distinct(const PeerConfig& peer, const std::string& path);
   void read_rule(const Json& value, const std::string& path);
   void read_publish(const Json& value, const std::string& path);
+  void read_tcp(const Json& value, const std::string& path);
   void read_mobility(const Json& value, const std::string& path);
   void read_duration(JsonObject& object, const std::string& key, Duration least, Duration most,
                      Duration& out);
@@ -99,6 +100,7 @@ Outcome<Config> ConfigReader::read(const Json& value) {
     auto forward = read_forward_config(problems_, entry, path, config_.forward);
     if (forward) config_.forward.push_back(std::move(*forward));
   }
+  if (const Json* tcp = root.find("tcp")) read_tcp(*tcp, "tcp");
   if (const Json* mobility = root.find("mobility")) read_mobility(*mobility, "mobility");
   if (const Json* dns = root.find("dns")) {
     config_.dns = read_dns_config(
@@ -344,6 +346,15 @@ void ConfigReader::read_choice(JsonObject& object, const std::string& key,
     allowed += (allowed.empty() ? "\"" : " or \"") + std::string{word} + '"';
   }
   problems_.add(object.path_of(key), *value, allowed);
+}
+
+void ConfigReader::read_tcp(const Json& value, const std::string& path) {
+  JsonObject object{problems_, value, path};
+  read_choice<Congestion>(
+      object, "congestion",
+      {{"cubic", Congestion::Cubic}, {"bbr", Congestion::Bbr}, {"reno", Congestion::Reno}},
+      config_.tcp.congestion);
+  object.finish();
 }
 
 void ConfigReader::read_mobility(const Json& value, const std::string& path) {

@@ -67,6 +67,14 @@ ike::IkeConfig ike_config_of(const Config& config) {
   return out;
 }
 
+LwipConfig lwip_config_of(const Config& config, const PolicyTable& policy, Rng& rng) {
+  return {.isn_hash = make_isn_hash(rng),
+          .congestion = config.tcp.congestion,
+          .offers_timestamps = [&policy](const FiveTuple& flow) {
+            return policy.action_for(flow) == PolicyAction::Bypass;
+          }};
+}
+
 std::vector<std::string> names_of(const std::vector<PeerConfig>& peers) {
   std::vector<std::string> names;
   names.reserve(peers.size());
@@ -115,7 +123,7 @@ Node::Node(const Config& config, const Ed25519PrivateKey* identity, Rng& rng, In
       policy_{config.policy},
       addresses_{
           HoldTimes{.hold_time = longest_hold(config), .timed_wait = config.mobility.timed_wait}},
-      stack_{rng, LwipConfig{.isn_hash = make_isn_hash(rng)}},
+      stack_{rng, lwip_config_of(config, policy_, rng)},
       ike_{ike::IkeIdentity{config.name, identity},
            ike_peers_of(config.peers, weakest_suite_of(config.policy)), rng, ike_config_of(config)},
       ike_channel_{ike_, translation_of(config)},

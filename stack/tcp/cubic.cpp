@@ -12,7 +12,6 @@ namespace {
 constexpr double c = 0.4;
 constexpr double beta = 0.7;
 constexpr double alpha = 3.0 * (1.0 - beta) / (1.0 + beta);
-constexpr double least_segments = 2;
 
 // RFC 9406 section 4.3.
 constexpr Duration least_rise = std::chrono::milliseconds{4};
@@ -25,78 +24,111 @@ double seconds(Duration duration) { return static_cast<double>(duration.count())
 
 }  // namespace
 
-std::uint32_t Cubic::initial_window(std::uint32_t mss) {
-  return std::min(10 * mss, std::max<std::uint32_t>(2 * mss, 14600));
-}
-
 void Cubic::set_mss(std::uint32_t mss) {
   mss_ = mss;
-  window_ = std::max(window_, 2.0 * mss);
+  state_.flow.octets = std::max(state_.flow.octets, LossWindow::least_segments * mss);
 }
 
-void Cubic::acknowledged(const Ack& ack, Instant now) {
+void Cubic::begin_path(const PathKnowledge* known, Instant) {
+  state_ = State{};
+  state_.flow.begin(mss_, known);
+  before_.reset();
+}
+
+PathKnowledge Cubic::knowledge() const {
+  // After a timeout the threshold is what is known, not the window.
+  const bool repeats = in_slow_start() && threshold() != LossWindow::no_threshold;
+  return {.window = repeats ? threshold() : window()};
+}
+
+void Cubic::acknowledged(const Ack& ack) {
+  if (ack.repairing || ack.flown == 0) return;
+  const bool limited = state_.flow.limited(ack.in_flight_before, mss_);
+  state_.flow.prove(ack, mss_);
   if (in_slow_start()) watch_delay(ack);
-  if (!ack.limited) return;
+  if (!limited) return;
   if (in_slow_start()) {
     slow_start(ack);
   } else {
-    avoid_congestion(ack, now);
+    avoid_congestion(ack);
   }
 }
 
 // Delay that rises from one round to the next is a queue that fills: stop before it overflows.
 void Cubic::watch_delay(const Ack& ack) {
-  if (!round_begun_ || !sequence_before(ack.una, round_.ends_at)) {
-    if (round_begun_ && careful_rounds_ > 0 && --careful_rounds_ == 0) threshold_ = window();
-    round_ = {ack.snd_nxt, Duration::max(), round_begun_ ? round_.least : Duration::max(), 0};
-    round_begun_ = true;
+  State& s = state_;
+  if (!s.round_begun || !sequence_before(ack.una, s.round.ends_at)) {
+    if (s.round_begun && s.careful_rounds > 0 && --s.careful_rounds == 0) {
+      s.flow.threshold = window();
+    }
+    const Duration before = s.round_begun ? s.round.least : Duration::max();
+    s.round = {ack.snd_nxt, Duration::max(), before, 0};
+    s.round_begun = true;
   }
-  if (!ack.sample) return;
-  round_.least = std::min(round_.least, *ack.sample);
-  if (++round_.samples < samples_of_a_round || round_.least_before == Duration::max()) return;
-  if (careful_rounds_ > 0) {
-    if (round_.least < careful_below_) careful_rounds_ = 0;
+  if (!ack.round_trip) return;
+  s.round.least = std::min(s.round.least, *ack.round_trip);
+  if (++s.round.samples < samples_of_a_round || s.round.least_before == Duration::max()) return;
+  if (s.careful_rounds > 0) {
+    if (s.round.least < s.careful_below) s.careful_rounds = 0;
     return;
   }
-  const Duration rise = std::clamp(round_.least_before / 8, least_rise, most_rise);
-  if (round_.least >= round_.least_before + rise) {
-    careful_below_ = round_.least;
-    careful_rounds_ = careful_rounds;
+  const Duration rise = std::clamp(s.round.least_before / 8, least_rise, most_rise);
+  if (s.round.least >= s.round.least_before + rise) {
+    s.careful_below = s.round.least;
+    s.careful_rounds = careful_rounds;
   }
 }
 
 void Cubic::slow_start(const Ack& ack) {
   // Paced, so an acknowledgement may count for all that it acknowledges (RFC 9406 section 4.3).
-  window_ += ack.acknowledged / (careful_rounds_ > 0 ? careful_divisor : 1.0);
-  if (threshold_ != no_threshold) window_ = std::min<double>(window_, threshold_);
-}
-
-void Cubic::avoid_congestion(const Ack& ack, Instant now) {
-  if (!epoch_) {
-    epoch_ = now;
-    estimate_ = window_;
-    if (most_before_ < window_) most_before_ = window_;
-    until_most_ = std::cbrt((most_before_ - window_) / mss_ / c);
+  LossWindow& flow = state_.flow;
+  flow.octets += ack.flown / (state_.careful_rounds > 0 ? careful_divisor : 1.0);
+  if (flow.threshold != LossWindow::no_threshold) {
+    flow.octets = std::min<double>(flow.octets, flow.threshold);
   }
-  const double t = seconds(now - *epoch_ + ack.smoothed);
-  const double from_most = t - until_most_;
-  const double cubic = most_before_ + c * from_most * from_most * from_most * mss_;
-  const double target = std::clamp(cubic, window_, 1.5 * window_);
-  const double acked = ack.acknowledged;
+}
+
+void Cubic::avoid_congestion(const Ack& ack) {
+  State& s = state_;
+  double& window = s.flow.octets;
+  if (!s.epoch) {
+    s.epoch = ack.now;
+    s.estimate = window;
+    if (s.most_before < window) s.most_before = window;
+    s.until_most = std::cbrt((s.most_before - window) / mss_ / c);
+  }
+  const double t = seconds(ack.now - *s.epoch + ack.smoothed);
+  const double from_most = t - s.until_most;
+  const double cubic = s.most_before + c * from_most * from_most * from_most * mss_;
+  const double target = std::clamp(cubic, window, 1.5 * window);
+  const double acked = ack.flown;
   // Once back where Reno would be, as fast as Reno (RFC 9438 section 4.3).
-  estimate_ += (estimate_ < most_before_ ? alpha : 1.0) * mss_ * acked / window_;
-  window_ += (target - window_) / window_ * acked;
-  window_ = std::max(window_, estimate_);
+  s.estimate += (s.estimate < s.most_before ? alpha : 1.0) * mss_ * acked / window;
+  window += (target - window) / window * acked;
+  window = std::max(window, s.estimate);
 }
 
-void Cubic::lost() {
-  epoch_.reset();
+void Cubic::recovery_began() {
+  before_ = state_;
+  State& s = state_;
+  const double window = s.flow.octets;
+  s.epoch.reset();
   // Fast convergence (RFC 9438 section 4.7).
-  most_before_ = window_ < most_before_ ? window_ * (1.0 + beta) / 2.0 : window_;
-  threshold_ = static_cast<std::uint32_t>(std::max(window_ * beta, least_segments * mss_));
-  careful_rounds_ = 0;
+  s.most_before = window < s.most_before ? window * (1.0 + beta) / 2.0 : window;
+  s.flow.reduce(beta, mss_);
+  s.careful_rounds = 0;
 }
 
-void Cubic::timed_out() { window_ = mss_; }
+// RFC 9438 section 4.9.
+void Cubic::undo() {
+  if (!before_) return;
+  const double reached = state_.flow.octets;
+  const Round round = state_.round;
+  state_ = *before_;
+  state_.flow.octets = std::max(state_.flow.octets, reached);
+  state_.round = round;
+  state_.epoch.reset();
+  before_.reset();
+}
 
 }  // namespace godwit

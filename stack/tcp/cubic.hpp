@@ -3,44 +3,38 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 
 #include "stack/core/time.hpp"
+#include "stack/tcp/congestion_controller.hpp"
+#include "stack/tcp/loss_window.hpp"
 
 namespace godwit {
 
-class Cubic {
+class Cubic final : public CongestionController {
  public:
-  explicit Cubic(std::uint32_t mss)
-      : mss_{mss}, window_{static_cast<double>(initial_window(mss))} {}
+  explicit Cubic(std::uint32_t mss) : mss_{mss} { state_.flow.begin(mss, nullptr); }
 
-  static std::uint32_t initial_window(std::uint32_t mss);  // RFC 6928
+  Congestion kind() const override { return Congestion::Cubic; }
+  Repair repair() const override { return Repair::Proportional; }
+  std::uint32_t window() const override { return state_.flow.window(); }
+  std::uint32_t threshold() const override { return state_.flow.threshold; }
+  bool in_slow_start() const { return state_.flow.in_slow_start(); }
+  double pacing_rate(Duration smoothed) const override {
+    return state_.flow.pacing_rate(mss_, smoothed);
+  }
 
-  std::uint32_t window() const { return static_cast<std::uint32_t>(window_); }
-  std::uint32_t threshold() const { return threshold_; }
-  bool in_slow_start() const { return window() < threshold_; }
-
-  // `limited`: the window, and not the application, is what held the sender back.
-  struct Ack {
-    std::uint32_t acknowledged;
-    std::uint32_t una;
-    std::uint32_t snd_nxt;
-    bool limited;
-    std::optional<Duration> sample;
-    Duration smoothed;
-  };
-  void acknowledged(const Ack& ack, Instant now);
+  void acknowledged(const Ack& ack) override;
   // A loss of this round trip's data: the threshold falls, once. The window is set by who repairs.
-  void lost();
-  void timed_out();
-  void repaired() { window_ = threshold_; }
-  void set_mss(std::uint32_t mss);
-  // Another path: nothing is known of it.
-  void forget_path() { *this = Cubic{mss_}; }
+  void recovery_began() override;
+  void recovery_ended() override { state_.flow.octets = state_.flow.threshold; }
+  void timed_out() override { state_.flow.octets = mss_; }
+  void undo() override;
+  void set_mss(std::uint32_t mss) override;
+  void begin_path(const PathKnowledge* known, Instant now) override;
+  PathKnowledge knowledge() const override;
 
  private:
-  static constexpr std::uint32_t no_threshold = std::numeric_limits<std::uint32_t>::max();
   // RFC 9406 section 4.2.
   struct Round {
     std::uint32_t ends_at = 0;
@@ -48,23 +42,26 @@ class Cubic {
     Duration least_before{Duration::max()};
     unsigned samples = 0;
   };
+  struct State {
+    LossWindow flow{1};
+    double most_before = 0;  // W_max
+    double estimate = 0;     // W_est
+    double until_most = 0;   // K, in seconds
+    std::optional<Instant> epoch;
+    Round round;
+    bool round_begun = false;
+    // Conservative slow start: the rounds left of it; the delay that showed it was too careful.
+    unsigned careful_rounds = 0;
+    Duration careful_below{0};
+  };
 
   void slow_start(const Ack& ack);
   void watch_delay(const Ack& ack);
-  void avoid_congestion(const Ack& ack, Instant now);
+  void avoid_congestion(const Ack& ack);
 
   std::uint32_t mss_;
-  double window_;
-  std::uint32_t threshold_ = no_threshold;
-  double most_before_ = 0;  // W_max
-  double estimate_ = 0;     // W_est
-  double until_most_ = 0;   // K, in seconds
-  std::optional<Instant> epoch_;
-  Round round_;
-  bool round_begun_ = false;
-  // Conservative slow start: the rounds left of it; the delay that showed it was too careful.
-  unsigned careful_rounds_ = 0;
-  Duration careful_below_{0};
+  State state_;
+  std::optional<State> before_;  // the last loss
 };
 
 }  // namespace godwit

@@ -36,6 +36,8 @@ class RackTlp {
   static Duration probe_after(const RttEstimator& rtt, std::size_t segments_in_flight,
                               bool just_moved);
   void forget_path();
+  // What was taken for the answer to a repetition was not.
+  void forget_latest() { latest_.reset(); }
 
  private:
   std::optional<SackScoreboard::Latest> latest_;

@@ -28,6 +28,14 @@ void RttEstimator::distrust() {
   backed_off_ = 0;
 }
 
+void RttEstimator::expect(const PathKnowledge& known) {
+  distrust();
+  if (known.smoothed_rtt <= Duration{0}) return;
+  smoothed_ = known.smoothed_rtt;
+  variance_ = known.rtt_variance;
+  minimum_ = known.least_rtt;
+}
+
 Duration RttEstimator::timeout() const {
   const Duration base =
       known() ? smoothed_ + std::max(least_margin, 4 * variance_) : Duration{initial_rto};

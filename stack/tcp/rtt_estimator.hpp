@@ -3,6 +3,7 @@
 #pragma once
 
 #include "stack/core/time.hpp"
+#include "stack/tcp/path_knowledge.hpp"
 
 namespace godwit {
 
@@ -17,7 +18,11 @@ class RttEstimator {
   void sample(Duration rtt);
   // The path changed: the old estimate is where to begin, and as uncertain as a first one.
   void distrust();
+  // The path changed to one that was known: its estimate, until there is a sample.
+  void expect(const PathKnowledge& known);
 
+  // There was a sample on this path.
+  bool measured() const { return trusted_; }
   bool known() const { return smoothed_ > Duration{0}; }
   Duration smoothed() const { return smoothed_; }
   Duration variance() const { return variance_; }

@@ -1,6 +1,7 @@
 #include "stack/tcp/sack_scoreboard.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace godwit {
 namespace {
@@ -24,13 +25,18 @@ void SackScoreboard::push(const Segment& segment) {
   at(count_++) = segment;
 }
 
-void SackScoreboard::sent(const Piece& piece, Instant now) {
+void SackScoreboard::sent(const Piece& piece, Instant now, const DeliveryRate::Stamp& stamp) {
   if (count_ == 0) {
     judged_until_ = lost_from_ = piece.begin;
     highest_sacked_.reset();
     resent_.clear();
   }
-  push({piece.begin, piece.end, now, piece.handle});
+  push({.begin = piece.begin,
+        .end = piece.end,
+        .sent_at = now,
+        .handle = piece.handle,
+        .path = path_,
+        .stamp = stamp});
   in_flight_ += piece.end - piece.begin;
 }
 
@@ -78,7 +84,8 @@ SackScoreboard::Progress SackScoreboard::acknowledge(std::uint32_t ackno,
 void SackScoreboard::mark_sacked(std::size_t index, Progress& progress,
                                  std::vector<Delivered>* delivered) {
   Segment& segment = at(index);
-  if (segment.lost) {
+  const bool was_lost = segment.lost;
+  if (was_lost) {
     lost_ -= segment.length();
     segment.lost = false;
   } else {
@@ -89,7 +96,8 @@ void SackScoreboard::mark_sacked(std::size_t index, Progress& progress,
   ++sacked_segments_;
   progress.delivered += segment.length();
   if (delivered != nullptr) {
-    delivered->push_back({segment.end, segment.sent_at, segment.retransmitted});
+    delivered->push_back({segment.begin, segment.end, segment.sent_at, segment.retransmitted,
+                          was_lost, segment.path, segment.stamp});
   }
   // Late, and not because it was sent again: the network changes the order.
   if (!segment.retransmitted && highest_sacked_ && sequence_before(segment.end, *highest_sacked_)) {
@@ -149,17 +157,42 @@ void SackScoreboard::mark_lost(std::size_t index) {
   Segment& segment = at(index);
   if (segment.lost || segment.sacked) return;
   segment.lost = true;
+  losses_.push_back({segment.begin, segment.end, segment.sent_at, segment.path, segment.stamp});
   in_flight_ -= segment.length();
   lost_ += segment.length();
   if (sequence_before(segment.begin, lost_from_)) lost_from_ = segment.begin;
 }
 
 void SackScoreboard::mark_all_lost() {
-  for (std::size_t i = 0; i < count_; ++i) mark_lost(i);
   if (count_ == 0) return;
-  judged_until_ = at(count_ - 1).end;
+  for (std::size_t i = 0; i < count_; ++i) mark_lost(i);
+  std::size_t unsent = 0;  // on this path; the last ones, if any
+  while (unsent < count_ && !at(unsent).anew) ++unsent;
+  judged_until_ = unsent < count_ ? at(unsent).begin : at(count_ - 1).end;
   lost_from_ = base();
   resent_.clear();
+}
+
+void SackScoreboard::begin_anew() {
+  mark_all_lost();
+  losses_.clear();
+  for (std::size_t i = 0; i < count_; ++i) {
+    at(i).anew = at(i).lost;
+    at(i).retransmitted = false;
+  }
+  if (count_ > 0) judged_until_ = base();
+}
+
+void SackScoreboard::unmark_lost() {
+  if (count_ == 0) return;
+  for (std::size_t i = 0; i < count_; ++i) {
+    Segment& segment = at(i);
+    if (!segment.lost || segment.anew) continue;
+    segment.lost = false;
+    lost_ -= segment.length();
+    in_flight_ += segment.length();
+  }
+  judged_until_ = lost_from_ = base();
 }
 
 void SackScoreboard::mark_first_lost() {
@@ -168,14 +201,14 @@ void SackScoreboard::mark_first_lost() {
 
 SackScoreboard::Verdict SackScoreboard::mark_overtaken(const Latest& latest, Duration reply_within,
                                                        Instant now,
-                                                       std::optional<Instant> spared_before) {
+                                                       std::optional<std::uint8_t> only) {
   Verdict verdict;
-  const auto is_spared = [&](Instant sent_at) { return spared_before && sent_at < *spared_before; };
+  const auto is_spared = [&](std::size_t index) { return only && at(index).path != *only; };
   // False: not yet, and whatever was sent later not either.
   const auto judge = [&](std::size_t index, Instant sent_at) {
     const Segment& segment = at(index);
     if (!earlier(sent_at, segment.end, latest.sent_at, latest.end)) return false;
-    if (is_spared(sent_at)) return true;
+    if (is_spared(index)) return true;
     const Instant due = sent_at + reply_within;
     if (due > now) {
       if (!verdict.next || due < *verdict.next) verdict.next = due;
@@ -190,6 +223,7 @@ SackScoreboard::Verdict SackScoreboard::mark_overtaken(const Latest& latest, Dur
   std::size_t index = index_of(judged_until_);
   while (index < count_) {
     const Segment& segment = at(index);
+    if (segment.anew && segment.lost) break;  // nor was anything behind it sent
     if (!segment.sacked && !segment.lost && !segment.retransmitted &&
         !judge(index, segment.sent_at)) {
       break;
@@ -197,14 +231,14 @@ SackScoreboard::Verdict SackScoreboard::mark_overtaken(const Latest& latest, Dur
     ++index;
   }
   // What was spared stays to be judged another time.
-  if (!spared_before) judged_until_ = index < count_ ? at(index).begin : at(count_ - 1).end;
+  if (!only) judged_until_ = index < count_ ? at(index).begin : at(count_ - 1).end;
 
   for (auto resent = resent_.begin(); resent != resent_.end();) {
     if (!sequence_before(resent->begin, base())) {
       const std::size_t where = index_of(resent->begin);
       const bool waits = where < count_ && at(where).begin == resent->begin &&
                          at(where).sent_at == resent->at && !at(where).sacked && !at(where).lost;
-      if (waits && is_spared(resent->at)) {
+      if (waits && is_spared(where)) {
         ++resent;
         continue;
       }
@@ -223,15 +257,24 @@ const SackScoreboard::Segment* SackScoreboard::first_lost() {
   return &at(index);
 }
 
-void SackScoreboard::sent_again(std::uint32_t begin, Instant now) {
+const SackScoreboard::Segment* SackScoreboard::find(std::uint32_t begin) const {
+  const std::size_t index = index_of(begin);
+  return index < count_ && at(index).begin == begin ? &at(index) : nullptr;
+}
+
+void SackScoreboard::sent_again(std::uint32_t begin, Instant now,
+                                const DeliveryRate::Stamp& stamp) {
   Segment& segment = at(index_of(begin));
   if (segment.lost) {
     segment.lost = false;
     lost_ -= segment.length();
     in_flight_ += segment.length();
   }
-  segment.retransmitted = true;
   segment.sent_at = now;
+  segment.path = path_;
+  segment.stamp = stamp;
+  if (std::exchange(segment.anew, false)) return;  // in the order of its sequence number
+  segment.retransmitted = true;
   resent_.push_back({segment.begin, now});
 }
 
@@ -269,6 +312,7 @@ void SackScoreboard::clear() {
   in_flight_ = lost_ = 0;
   sacked_segments_ = 0;
   highest_sacked_.reset();
+  losses_.clear();
   resent_.clear();
 }
 

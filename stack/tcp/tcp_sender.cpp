@@ -3,59 +3,95 @@
 #include <algorithm>
 #include <utility>
 
+#include "stack/tcp/cubic.hpp"
+
 namespace godwit {
 namespace {
 
-// What a round trip's worth of window may be sent faster by: room to find out that there is room.
-constexpr double slow_start_gain = 2.0;
-constexpr double steady_gain = 1.25;
-
 // RFC 2883: the first block tells of something that had arrived before.
-bool reports_duplicate(const TcpSender::Acknowledgement& ack) {
-  if (ack.sacks.empty()) return false;
+std::optional<SackBlock> reported_duplicate(const TcpSender::Acknowledgement& ack) {
+  if (ack.sacks.empty()) return std::nullopt;
   const SackBlock& first = ack.sacks[0];
-  if (!sequence_before(ack.ackno, first.end)) return true;
-  return ack.sacks.size() > 1 && !sequence_before(first.begin, ack.sacks[1].begin) &&
-         !sequence_before(ack.sacks[1].end, first.end);
+  if (!sequence_before(first.begin, first.end)) return std::nullopt;
+  if (!sequence_before(ack.ackno, first.end)) return first;
+  const bool within = ack.sacks.size() > 1 && !sequence_before(first.begin, ack.sacks[1].begin) &&
+                      !sequence_before(ack.sacks[1].end, first.end);
+  return within ? std::optional{first} : std::nullopt;
 }
 
 }  // namespace
 
-struct TcpSender::News {
-  std::uint32_t una = 0;
-  std::uint32_t delivered = 0;
-  std::uint32_t flown = 0;
-  std::uint32_t in_flight_before = 0;
-  bool progressed = false;
-  std::optional<Duration> sample;
-};
+TcpSender::TcpSender(std::uint32_t mss) : mss_{mss}, controller_{std::make_unique<Cubic>(mss)} {}
 
-void TcpSender::opened(std::uint32_t mss) {
-  mss_ = mss;
-  cubic_ = Cubic{mss};
+void TcpSender::opened(std::uint32_t mss, Instant now) {
+  set_mss(mss);
+  controller_->begin_path(nullptr, now);
+  rate_.forget_path(now);
   state_ = State::Open;
 }
 
 void TcpSender::set_mss(std::uint32_t mss) {
   mss_ = mss;
-  cubic_.set_mss(mss);
+  controller_->set_mss(mss);
+}
+
+void TcpSender::use(std::unique_ptr<CongestionController> controller, Instant now) {
+  if (state_ == State::Recovery) controller_->recovery_ended();
+  state_ = State::Open;
+  frto_ = Frto::None;
+  frto_allows_ = 0;
+  episode_.reset();
+  const auto known = knowledge();
+  controller_ = std::move(controller);
+  controller_->set_mss(mss_);
+  controller_->begin_path(known ? &*known : nullptr, now);
+  set_pace();
+}
+
+void TcpSender::lose_first() {
+  board_.mark_first_lost();
+  board_.forget_losses();
+}
+
+void TcpSender::clear() {
+  board_.clear();
+  old_path_.reset();
+}
+
+std::uint32_t TcpSender::window() const {
+  const bool by_proportion = state_ == State::Recovery &&
+                             controller_->repair() == CongestionController::Repair::Proportional;
+  return by_proportion ? window_ : controller_->window();
+}
+
+std::uint32_t TcpSender::in_flight() const {
+  const std::uint32_t all = board_.in_flight();
+  return old_path_ ? all - std::min(old_path_->in_flight, all) : all;
 }
 
 // --- sending -----------------------------------------------------------------------------------
 
-bool TcpSender::window_allows(std::uint32_t octets) const {
-  return probing_ || board_.in_flight() == 0 || board_.in_flight() + octets <= window();
+bool TcpSender::window_allows(std::uint32_t octets) {
+  if (probing_ || in_flight() == 0 || in_flight() + octets <= window()) return true;
+  window_refused_ = true;
+  return false;
 }
 
 bool TcpSender::pace_allows(Instant now) {
   // An initial window is no burst.
-  if (probing_ || board_.in_flight() < Cubic::initial_window(mss_)) return true;
+  if (probing_ || in_flight() < initial_window(mss_)) return true;
   if (pacer_.allows(now)) return true;
   paced_until_ = pacer_.next(now);
   return false;
 }
 
+void TcpSender::set_pace() {
+  if (!rtt_.known()) return;
+  pacer_.set_rate(controller_->pacing_rate(rtt_.smoothed()), mss_);
+}
+
 bool TcpSender::may_send(std::uint32_t octets, Instant now) {
+  if (frto_ == Frto::Second) return frto_allows_ > 0;
   if (board_.lost() > 0) return false;  // next_lost() says when
   paced_until_.reset();
   return window_allows(octets) && pace_allows(now);
@@ -63,17 +99,24 @@ bool TcpSender::may_send(std::uint32_t octets, Instant now) {
 
 const SackScoreboard::Segment* TcpSender::next_lost(Instant now) {
   paced_until_.reset();
+  if (frto_ == Frto::Second) return nullptr;
   const SackScoreboard::Segment* segment = board_.first_lost();
   if (segment == nullptr || !window_allows(segment->length()) || !pace_allows(now)) return nullptr;
   return segment;
 }
 
 void TcpSender::sent(const SackScoreboard::Piece& piece, Instant now) {
-  if (board_.empty()) timed_from_ = now;
+  const std::uint32_t octets = piece.end - piece.begin;
+  if (board_.empty()) {
+    timed_from_ = now;
+    if (rate_.application_limited()) controller_->resumed(now);
+  }
   probe_from_ = now;
-  board_.sent(piece, now);
-  pacer_.sent(piece.end - piece.begin);
-  prr_.sent(piece.end - piece.begin);
+  window_refused_ = false;
+  board_.sent(piece, now, rate_.sent(now, in_flight() + octets, octets));
+  pacer_.sent(octets);
+  prr_.sent(octets);
+  if (frto_allows_ > 0) --frto_allows_;
   if (std::exchange(probing_, false)) {
     probed_until_ = piece.end;
     probe_repeated_ = false;
@@ -81,55 +124,41 @@ void TcpSender::sent(const SackScoreboard::Piece& piece, Instant now) {
 }
 
 void TcpSender::sent_again(std::uint32_t begin, Instant now) {
-  const SackScoreboard::Segment* first = board_.first();
-  if (first->begin == begin) timed_from_ = now;
+  const SackScoreboard::Segment& segment = *board_.find(begin);
+  if (board_.first()->begin == begin) timed_from_ = now;
   probe_from_ = now;
-  const std::uint32_t in_flight = board_.in_flight();
-  board_.sent_again(begin, now);
-  pacer_.sent(board_.in_flight() - in_flight);
-  prr_.sent(board_.in_flight() - in_flight);
+  window_refused_ = false;
+  // A probe is sent again while it may still be under way.
+  const std::uint32_t octets = segment.lost ? segment.length() : 0;
+  if (octets == 0 && old_path_ && !on_this_path(segment)) {
+    old_path_->in_flight -= std::min(old_path_->in_flight, segment.length());
+  }
+  board_.sent_again(begin, now, rate_.sent(now, in_flight() + octets, segment.length()));
+  pacer_.sent(octets);
+  prr_.sent(octets);
+  if (episode_ && state_ != State::Open) {
+    ++episode_->unexplained;
+    episode_->repeated = true;
+  }
   if (std::exchange(probing_, false)) {
     probed_until_ = board_.last()->end;
     probe_repeated_ = true;
   }
 }
 
+void TcpSender::ran_dry() {
+  if (board_.lost() == 0 && in_flight() < window()) rate_.limited(in_flight());
+}
+
 // --- acknowledgements --------------------------------------------------------------------------
 
 void TcpSender::acknowledge(const Acknowledgement& ack, Instant now) {
   if (board_.empty()) return;
-  News news;
-  news.una = ack.ackno;
-  news.in_flight_before = board_.in_flight();
-  const bool duplicate_reported = reports_duplicate(ack);
-  if (duplicate_reported) rack_.duplicate_reported(ack.ackno, board_.last()->end);
-
-  delivered_.clear();
-  const auto cumulative = board_.acknowledge(ack.ackno, delivered_);
-  const auto selective = board_.sack(ack.sacks, delivered_);
-  news.progressed = cumulative.acknowledged > 0;
-  news.delivered = cumulative.delivered + selective.delivered;
-  news.flown = cumulative.flown + selective.flown;
-  if ((cumulative.below_a_delivered_one || selective.below_a_delivered_one) && !old_path_) {
-    rack_.reordering_seen();
-  }
-  news.sample = newest_sample(now);
-  if (news.sample) rtt_.sample(*news.sample);
-  for (const auto& segment : delivered_) {
-    const bool by_old_path = old_path_ && segment.sent_at < old_path_->left_at;
-    (by_old_path ? old_path_->rack : rack_).delivered(segment, now, rtt_);
-  }
-  if (news.progressed) {
-    rtt_.forget_back_off();
-    timed_from_ = now;
-  }
-  if (news.delivered > 0) {
-    probe_from_ = now;
-    just_moved_ = false;
-  }
-
-  end_probe(ack, duplicate_reported);
+  News news = read(ack, now);
+  end_probe(ack, news.duplicate.has_value());
   const State before = state_;
+  explain_repetitions(news, now);
+  follow_frto(ack, news, now);
   end_recovery(ack.ackno);
   bool lost = false;
   if (ack.sack_permitted) {
@@ -140,18 +169,69 @@ void TcpSender::acknowledge(const Acknowledgement& ack, Instant now) {
   }
   if (lost && state_ == State::Open) begin_recovery(ack.ackno, now);
   adjust_window(news, before, now);
+  if (board_.empty()) old_path_.reset();
+}
+
+TcpSender::News TcpSender::read(const Acknowledgement& ack, Instant now) {
+  News news;
+  news.una = ack.ackno;
+  news.in_flight_before = in_flight();
+  news.duplicate = reported_duplicate(ack);
+  if (news.duplicate) rack_.duplicate_reported(ack.ackno, board_.last()->end);
+
+  delivered_.clear();
+  const auto cumulative = board_.acknowledge(ack.ackno, delivered_);
+  const auto selective = board_.sack(ack.sacks, delivered_);
+  news.progressed = cumulative.acknowledged > 0;
+  news.anything_delivered = cumulative.delivered + selective.delivered > 0;
+  if ((cumulative.below_a_delivered_one || selective.below_a_delivered_one) && !old_path_) {
+    rack_.reordering_seen();
+  }
+  count_arrivals(news, now);
+  round_trip_ = news.round_trip;
+  if (news.round_trip) {
+    rtt_.sample(*news.round_trip);
+    measured_at_ = now;
+  }
+  for (const auto& segment : delivered_) {
+    const bool by_old_path = old_path_ && !on_this_path(segment);
+    if (by_old_path) {
+      old_path_->rack.delivered(segment, now, old_path_->rtt);
+    } else {
+      rack_.delivered(segment, now, rtt_);
+    }
+  }
+  if (news.progressed) {
+    before_silence_.reset();
+    rtt_.forget_back_off();
+    timed_from_ = now;
+  }
+  if (news.anything_delivered) {
+    probe_from_ = now;
+    just_moved_ = false;
+  }
+  return news;
 }
 
 // The segment that was sent last knows the path best; the wait of a delayed acknowledgement is not
-// in it.
-std::optional<Duration> TcpSender::newest_sample(Instant now) const {
-  std::optional<Duration> sample;
+// in it. What arrived by the path before says nothing of this one, and the first answer after a
+// move may be the other end's word of what it had got by the old one.
+void TcpSender::count_arrivals(News& news, Instant now) {
   for (const auto& segment : delivered_) {
-    if (segment.retransmitted) continue;
+    const std::uint32_t octets = segment.end - segment.begin;
+    if (!on_this_path(segment)) {
+      if (old_path_ && !segment.was_lost) {
+        old_path_->in_flight -= std::min(old_path_->in_flight, octets);
+      }
+      continue;
+    }
+    rate_.delivered(segment.stamp, segment.sent_at, segment.end, octets, now);
+    news.delivered += octets;
+    if (!segment.was_lost) news.flown += octets;
+    if (segment.retransmitted || just_moved_) continue;
     const Duration took = now - segment.sent_at;
-    if (!sample || took < *sample) sample = took;
+    if (!news.round_trip || took < *news.round_trip) news.round_trip = took;
   }
-  return sample;
 }
 
 // RFC 8985 section 7.4.2: whether the probe repaired a loss, of which nothing else would tell.
@@ -160,95 +240,34 @@ void TcpSender::end_probe(const Acknowledgement& ack, bool duplicate_reported) {
   if (probe_repeated_ && !duplicate_reported && !ack.duplicate) {
     if (ack.ackno == *probed_until_ && board_.empty()) return;  // the next one tells
     if (ack.ackno != *probed_until_ && state_ == State::Open) {
-      cubic_.lost();
-      cubic_.repaired();
+      episode_.reset();
+      controller_->recovery_began();
+      controller_->recovery_ended();
     }
   }
   probed_until_.reset();
 }
 
-void TcpSender::end_recovery(std::uint32_t ackno) {
-  if (state_ == State::Open || sequence_before(ackno, recovery_point_)) return;
-  if (state_ == State::Recovery) cubic_.repaired();
-  state_ = State::Open;
-  rack_.recovery_ended();
-}
-
-bool TcpSender::find_losses(Instant now) {
-  verdict_at_.reset();
-  if (board_.empty() || !rack_.known()) return false;
-  bool marked = false;
-  const auto judge = [&](const RackTlp& rack, std::optional<Instant> spared) {
-    const Duration within =
-        rack.reply_within(rtt_, board_.sacked_segments(), state_ != State::Open);
-    const auto verdict = board_.mark_overtaken(rack.latest(), within, now, spared);
-    marked |= verdict.marked;
-    if (verdict.next) verdict_at_ = std::min(verdict_at_.value_or(*verdict.next), *verdict.next);
-  };
-  const auto until = old_path_until();
-  if (until && now >= *until) old_path_.reset();
-  if (old_path_) {
-    judge(old_path_->rack, std::nullopt);
-    judge(rack_, old_path_->left_at);
-    verdict_at_ = std::min(verdict_at_.value_or(*until), *until);
-  } else {
-    judge(rack_, std::nullopt);
-  }
-  return marked;
-}
-
-// The last segment on the old path needs as long as the latest that was answered, and some more.
-std::optional<Instant> TcpSender::old_path_until() const {
-  if (!old_path_) return std::nullopt;
-  const Duration round = std::max(rtt_.smoothed(), old_path_->rack.round_trip());
-  return old_path_->left_at + round + round / 8;
-}
-
-// RFC 6582, by counting.
-bool TcpSender::find_losses_without_sack(const Acknowledgement& ack, bool progressed) {
-  verdict_at_.reset();
-  if (board_.empty()) return false;
-  if (progressed && state_ != State::Open) {
-    board_.forget_sacks();
-    board_.mark_first_lost();
-    return true;
-  }
-  if (progressed) board_.forget_sacks();
-  if (!ack.duplicate) return false;
-  board_.sack_one_more();
-  if (state_ != State::Open || board_.sacked_segments() < RackTlp::duplicate_threshold) {
-    return false;
-  }
-  board_.mark_first_lost();
-  return true;
-}
-
-void TcpSender::begin_recovery(std::uint32_t ackno, Instant now) {
-  const std::uint32_t under_way = board_.last()->end - ackno;
-  cubic_.lost();
-  prr_.begin(under_way, cubic_.threshold());
-  window_ = board_.in_flight() + mss_;
-  recovery_point_ = board_.last()->end;
-  state_ = State::Recovery;
-  timed_from_ = now;
-  probed_until_.reset();
-}
-
 void TcpSender::adjust_window(const News& news, State before, Instant now) {
   if (state_ == State::Recovery) {
-    window_ = prr_.window(news.delivered, board_.in_flight(), mss_);
-  } else if (before != State::Recovery && news.flown > 0) {
-    const std::uint32_t used = news.in_flight_before;
-    const bool limited =
-        cubic_.in_slow_start() ? 2 * used >= cubic_.window() : used >= cubic_.window() / 5 * 4;
-    const std::uint32_t snd_nxt = board_.empty() ? news.una : board_.last()->end;
-    cubic_.acknowledged({news.flown, news.una, snd_nxt, limited, news.sample, rtt_.smoothed()},
-                        now);
+    window_ = prr_.window(news.delivered, in_flight(), mss_);
   }
-  if (!rtt_.known()) return;
-  const double gain = cubic_.in_slow_start() ? slow_start_gain : steady_gain;
-  const double round = static_cast<double>(rtt_.smoothed().count()) / 1e6;
-  pacer_.set_rate(gain * std::max(window(), 2 * mss_) / round, mss_);
+  CongestionController::Ack ack;
+  ack.now = now;
+  ack.una = news.una;
+  ack.snd_nxt = board_.empty() ? news.una : board_.last()->end;
+  ack.delivered = news.delivered;
+  ack.flown = news.flown;
+  ack.in_flight_before = news.in_flight_before;
+  ack.in_flight = in_flight();
+  ack.window_refused = window_refused_;
+  ack.repairing = state_ == State::Recovery || before == State::Recovery;
+  ack.round_trip = news.round_trip;
+  ack.smoothed = rtt_.smoothed();
+  ack.rate = rate_.take(rtt_.minimum());
+  controller_->acknowledged(ack);
+  if (controller_->holds_back()) rate_.limited(in_flight());
+  set_pace();
 }
 
 // --- time --------------------------------------------------------------------------------------
@@ -258,9 +277,14 @@ bool TcpSender::probe_possible() const {
          (board_.lost() == 0 || just_moved_);
 }
 
+// What is under way on the old path is answered in its time.
+Duration TcpSender::timeout() const {
+  return old_path_ ? std::max(rtt_.timeout(), old_path_->rtt.timeout()) : rtt_.timeout();
+}
+
 std::optional<Instant> TcpSender::deadline() const {
   if (board_.empty()) return std::nullopt;
-  Instant at = timed_from_ + rtt_.timeout();
+  Instant at = timed_from_ + timeout();
   if (verdict_at_) at = std::min(at, *verdict_at_);
   if (probe_possible()) {
     at = std::min(at, probe_from_ + RackTlp::probe_after(rtt_, board_.size(), just_moved_));
@@ -275,7 +299,7 @@ TcpSender::Timeout TcpSender::handle_timeout(Instant now) {
     if (find_losses(now) && state_ == State::Open) begin_recovery(una, now);
     if (board_.lost() > 0) return Timeout::Verdict;
   }
-  if (timed_from_ + rtt_.timeout() <= now) {
+  if (timed_from_ + timeout() <= now) {
     time_out(now);
     return Timeout::Retransmission;
   }
@@ -286,42 +310,6 @@ TcpSender::Timeout TcpSender::handle_timeout(Instant now) {
     return Timeout::Probe;
   }
   return Timeout::None;
-}
-
-void TcpSender::time_out(Instant now) {
-  if (board_.first()->sacked) board_.forget_sacks();
-  if (state_ != State::Loss) cubic_.lost();
-  cubic_.timed_out();
-  state_ = State::Loss;
-  recovery_point_ = board_.last()->end;
-  board_.mark_all_lost();
-  rtt_.back_off();
-  timed_from_ = now;
-  verdict_at_.reset();
-  probed_until_.reset();
-  probing_ = false;
-}
-
-// --- another path ------------------------------------------------------------------------------
-
-void TcpSender::restart(Instant now) {
-  board_.mark_all_lost();
-  cubic_.forget_path();
-  rack_.forget_path();
-  rtt_.distrust();
-  pacer_ = {};
-  state_ = State::Open;
-  verdict_at_.reset();
-  paced_until_.reset();
-  probed_until_.reset();
-  old_path_.reset();
-  probing_ = false;
-  just_moved_ = true;
-  timed_from_ = probe_from_ = now;
-}
-
-void TcpSender::path_switched(Instant now) {
-  if (rack_.known()) old_path_ = OldPath{now, rack_};
 }
 
 }  // namespace godwit

@@ -10,6 +10,7 @@
 #include "stack/core/endpoint.hpp"
 #include "stack/core/ids.hpp"
 #include "stack/core/time.hpp"
+#include "stack/tcp/path_memory.hpp"
 #include "stack/tcp/tcp_sender.hpp"
 
 struct tcp_pcb;
@@ -45,6 +46,9 @@ struct ConnectionRecord {
   std::optional<Instant> stalled_since;
   // Of TCP, and TcpEngine's.
   TcpSender sender{some_mss};
+  PathMemory paths;
+  std::uint32_t timestamp_offset = 0;  // by chance: the time since boot is nobody's matter
+  bool offers_timestamps = false;
   int state = 0;  // of the PCB, when it was last looked at
   Instant state_since{};
   std::optional<Instant> unanswered_since;

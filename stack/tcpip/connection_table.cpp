@@ -230,13 +230,13 @@ bool ConnectionTable::rename(ConnectionRecord& record, const FiveTuple& flow) {
     by_flow_.insert(std::move(placed.node));
     return false;
   }
-  record.flow = flow;
+  const FiveTuple before = std::exchange(record.flow, flow);
   const ip_addr_t local = to_lwip(flow.local.address);
   const ip_addr_t remote = to_lwip(flow.remote.address);
   if (record.tcp != nullptr) {
     record.tcp->local_ip = local;
     record.tcp->remote_ip = remote;
-    record.sender.path_switched(stack_.now());
+    stack_.engine_->path_switched(record, before);
     fit_to_path(record);
   } else {
     record.udp->local_ip = local;
@@ -260,11 +260,11 @@ void ConnectionTable::fit_to_path(ConnectionRecord& record) const {
   if (mss == 0 || mss == pcb.mss) return;
   const bool smaller = mss < pcb.mss;
   pcb.mss = mss;
-  record.sender.set_mss(mss);
+  record.sender.set_mss(tcp_mss(&pcb));
   if (!smaller) return;
   pcb.unsent_oversize = 0;
-  cut(pcb, pcb.unsent, pcb.unsent_tail, mss);
-  cut(pcb, pcb.unacked, pcb.unacked_tail, mss);
+  cut(pcb, pcb.unsent, pcb.unsent_tail, tcp_mss(&pcb));
+  cut(pcb, pcb.unacked, pcb.unacked_tail, tcp_mss(&pcb));
   stack_.engine_->was_cut(record);
 }
 

@@ -142,6 +142,7 @@ err_t LwipHooks::passive_open(u8_t, tcp_pcb_listen* listener, tcp_pcb* pcb) {
                                         {from_lwip(pcb->remote_ip), pcb->remote_port}});
   if (record == nullptr) return ERR_ABRT;
   record->tcp = pcb;
+  engine().begin(*record);
   tcp_ext_arg_set(pcb, ConnectionRecord::ext_arg, record);
   tcp_ext_arg_set_callbacks(pcb, ConnectionRecord::ext_arg, &connection_callbacks);
   tcp_sent(pcb, sent);
@@ -191,6 +192,14 @@ void godwit_lwip_sent(tcp_pcb* pcb, tcp_seg* segment) {
 void godwit_lwip_acked(tcp_pcb* pcb, u32_t ackno, const u32_t* edges, u8_t edge_count,
                        int duplicate) {
   godwit::LwipHooks::engine().acked(pcb, ackno, edges, edge_count, duplicate != 0);
+}
+
+int godwit_lwip_offers_timestamps(const tcp_pcb* pcb) {
+  return godwit::LwipHooks::engine().offers_timestamps(pcb);
+}
+
+u32_t godwit_lwip_timestamp(const tcp_pcb* pcb) {
+  return godwit::LwipHooks::engine().timestamp(pcb);
 }
 
 void godwit_lwip_ask_again(tcp_pcb* pcb) { godwit::LwipHooks::engine().ask_again(pcb); }

@@ -33,6 +33,9 @@ void godwit_lwip_sent(struct tcp_pcb* pcb, struct tcp_seg* segment);
    before what is acknowledged is freed. */
 void godwit_lwip_acked(struct tcp_pcb* pcb, u32_t ackno, const u32_t* edges, u8_t edge_count,
                        int duplicate);
+/* Whether a SYN of ours has the timestamp option (RFC 7323), and what time it is there. */
+int godwit_lwip_offers_timestamps(const struct tcp_pcb* pcb);
+u32_t godwit_lwip_timestamp(const struct tcp_pcb* pcb);
 /* The other end did not see our SYN. */
 void godwit_lwip_ask_again(struct tcp_pcb* pcb);
 #ifdef __cplusplus

@@ -19,6 +19,7 @@
 #include "stack/core/random.hpp"
 #include "stack/core/result.hpp"
 #include "stack/core/time.hpp"
+#include "stack/tcp/congestion_controller.hpp"
 #include "stack/tcpip/connection_table.hpp"
 #include "stack/tcpip/lwip_state.hpp"
 #include "stack/tcpip/notification_queue.hpp"
@@ -38,6 +39,12 @@ struct LwipConfig {
   // Unanswered data ends a connection that no peer owns after this time (R2 of RFC 9293
   // section 3.8.3). Owned connections wait for as long as their owner holds them.
   Duration give_up_after = std::chrono::minutes{15};
+  // Of connections for which TcpSocket::set_congestion() does not choose another.
+  Congestion congestion = Congestion::Cubic;
+  // Whether a connection that is opened here offers timestamps (RFC 7323); who offers them to us
+  // gets them. For clear text: they tell old segments of a wrapped sequence space from new ones,
+  // which ESP's replay protection does without twelve octets in each segment. None: never.
+  std::function<bool(const FiveTuple&)> offers_timestamps{};
 };
 
 // Whether the TCP or UDP checksum of a datagram was already found right, or was authenticated.

@@ -113,7 +113,10 @@
 #define TCP_LISTEN_BACKLOG 1
 #define LWIP_TCP_SACK_OUT 1 /* a sender that knows SACK repairs in one round trip */
 #define LWIP_TCP_MAX_SACK_NUM 4
-#define LWIP_TCP_TIMESTAMPS 0 /* lwIP only echoes them: 12 octets of each segment for nothing */
+/* Where a peer offers them, and to those that LwipConfig::offers_timestamps names. */
+#define LWIP_TCP_TIMESTAMPS 1
+#define LWIP_HOOK_TCP_OFFERS_TIMESTAMPS(pcb) godwit_lwip_offers_timestamps(pcb)
+#define LWIP_HOOK_TCP_TIMESTAMP(pcb) godwit_lwip_timestamp(pcb)
 #define LWIP_TCP_KEEPALIVE 0  /* a peer's liveness is IKE's matter */
 #define SO_REUSE 1            /* a listener on one address is preferred to one on all */
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 1 /* ConnectionRecord */

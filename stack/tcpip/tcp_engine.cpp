@@ -105,6 +105,29 @@ void TcpEngine::forget(ConnectionRecord& record) {
   }
 }
 
+void TcpEngine::begin(ConnectionRecord& record) {
+  use(record, stack_.config_.congestion);
+  record.timestamp_offset = stack_.rng_.next_u32();
+  const auto& offers = stack_.config_.offers_timestamps;
+  record.offers_timestamps = offers && offers(record.flow);
+}
+
+bool TcpEngine::offers_timestamps(const tcp_pcb* pcb) const {
+  return ConnectionRecord::of(pcb)->offers_timestamps;
+}
+
+std::uint32_t TcpEngine::timestamp(const tcp_pcb* pcb) const {
+  const auto ticks =
+      std::chrono::duration_cast<std::chrono::milliseconds>(stack_.now().time_since_epoch());
+  return ConnectionRecord::of(pcb)->timestamp_offset + static_cast<std::uint32_t>(ticks.count());
+}
+
+void TcpEngine::use(ConnectionRecord& record, Congestion kind) {
+  if (record.sender.controller().kind() == kind) return;
+  record.sender.use(make_controller(kind, record.sender.mss(), stack_.rng_.next_u64()),
+                    stack_.now());
+}
+
 void TcpEngine::flush() {
   if (send_later_.empty()) return;
   stack_.enter();
@@ -128,11 +151,16 @@ void TcpEngine::transmit(ConnectionRecord& record) {
     sender.sent_again(segment.begin, stack_.now());
     return true;
   };
-  while (const SackScoreboard::Segment* lost = sender.next_lost(stack_.now())) {
-    if (!resend(*lost)) break;
-  }
+  const auto resend_lost = [&] {
+    while (const SackScoreboard::Segment* lost = sender.next_lost(stack_.now())) {
+      if (!resend(*lost)) break;
+    }
+  };
+  resend_lost();
   tcp_output(pcb);
+  if (sender.gives_up_new_data()) resend_lost();
   if (sender.probing() && sender.last() != nullptr) resend(*sender.last());
+  if (pcb->unsent == nullptr) sender.ran_dry();
 }
 
 // --- deadlines ---------------------------------------------------------------------------------
@@ -142,7 +170,7 @@ void TcpEngine::follow_state(ConnectionRecord& record) {
   const tcp_pcb& pcb = *record.tcp;
   if (record.state == pcb.state) return;
   const bool was_opening = record.state == SYN_SENT || record.state == SYN_RCVD;
-  if (was_opening && !is_opening(pcb)) record.sender.opened(pcb.mss);
+  if (was_opening && !is_opening(pcb)) record.sender.opened(tcp_mss(&pcb), stack_.now());
   if (pcb.state == TIME_WAIT) record.sender.clear();
   record.state = pcb.state;
   record.state_since = stack_.now();
@@ -254,12 +282,27 @@ void TcpEngine::probe_window_if_due(ConnectionRecord& record) {
 
 // --- a move ------------------------------------------------------------------------------------
 
+const PathKnowledge* TcpEngine::known_of_path(const ConnectionRecord& record) const {
+  return record.paths.recall(record.flow.local.address, record.flow.remote.address, stack_.now());
+}
+
+void TcpEngine::path_switched(ConnectionRecord& record, const FiveTuple& before) {
+  if (const auto known = record.sender.knowledge()) {
+    record.paths.remember(before.local.address, before.remote.address, *known);
+  }
+  record.sender.path_switched(stack_.now(), known_of_path(record));
+}
+
 void TcpEngine::restart(ConnectionRecord& record) {
   tcp_pcb* pcb = record.tcp;
   follow_state(record);
   record.unanswered_since.reset();
   record.state_since = stack_.now();
-  record.sender.restart(stack_.now());
+  // What was known counts for a path that was just taken. Who has measured the present one and
+  // begins anew may be behind another access, in a tunnel, under the old name until the move is
+  // through.
+  const bool just_taken = !record.sender.rtt().measured();
+  record.sender.restart(stack_.now(), just_taken ? known_of_path(record) : nullptr);
   if (!is_opening(*pcb)) {
     // The other end may wait for our window, or for what it sent to be acknowledged.
     tcp_ack_now(pcb);

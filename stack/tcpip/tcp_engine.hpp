@@ -16,7 +16,10 @@ struct tcp_seg;
 namespace godwit {
 
 struct ConnectionRecord;
+struct FiveTuple;
+struct PathKnowledge;
 class LwipStack;
+enum class Congestion : std::uint8_t;
 
 class TcpEngine {
  public:
@@ -25,12 +28,17 @@ class TcpEngine {
   // At the end of the turn; it may turn out that there is nothing to send.
   void send_later(ConnectionRecord& record);
   void forget(ConnectionRecord& record);
+  // A connection was made: with what the configuration says.
+  void begin(ConnectionRecord& record);
+  void use(ConnectionRecord& record, Congestion kind);
   // The end of the turn.
   void flush();
   // Deadlines that have passed.
   void expire();
   std::optional<Deadline> next_deadline();
 
+  // The connection was renamed; the old path may live.
+  void path_switched(ConnectionRecord& record, const FiveTuple& before);
   // Break before make: everything under way is lost.
   void restart(ConnectionRecord& record);
   // Queued segments of the PCB were cut.
@@ -43,6 +51,8 @@ class TcpEngine {
   void acked(tcp_pcb* pcb, std::uint32_t ackno, const std::uint32_t* edges, std::uint8_t edge_count,
              bool duplicate);
   void ask_again(tcp_pcb* pcb);
+  bool offers_timestamps(const tcp_pcb* pcb) const;
+  std::uint32_t timestamp(const tcp_pcb* pcb) const;
 
  private:
   void transmit(ConnectionRecord& record);
@@ -54,6 +64,7 @@ class TcpEngine {
   void acknowledge_if_due(ConnectionRecord& record);
   void probe_window_if_due(ConnectionRecord& record);
   void wait_for_answer(ConnectionRecord& record);
+  const PathKnowledge* known_of_path(const ConnectionRecord& record) const;
 
   LwipStack& stack_;
   TimerQueue timers_;

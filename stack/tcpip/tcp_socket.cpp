@@ -50,6 +50,7 @@ Result<std::unique_ptr<TcpSocket>> TcpSocket::connect(LwipStack& stack, const Ip
   std::unique_ptr<TcpSocket> socket{new TcpSocket{stack}};
   ConnectionRecord* record = stack.connections_.add(flow);
   record->tcp = pcb;
+  stack.engine_->begin(*record);
   tcp_ext_arg_set(pcb, ConnectionRecord::ext_arg, record);
   tcp_ext_arg_set_callbacks(pcb, ConnectionRecord::ext_arg, &LwipHooks::connection_callbacks);
   socket->attach(pcb, *record);
@@ -130,6 +131,15 @@ void TcpSocket::set_no_delay(bool on) {
   } else {
     tcp_nagle_enable(pcb_);
   }
+}
+
+void TcpSocket::set_congestion(Congestion kind) {
+  if (record_ != nullptr) stack_.engine_->use(*record_, kind);
+}
+
+std::optional<Congestion> TcpSocket::congestion() const {
+  if (record_ == nullptr) return std::nullopt;
+  return record_->sender.controller().kind();
 }
 
 // --- what lwIP tells ---------------------------------------------------------------------------

@@ -22,6 +22,7 @@ namespace godwit {
 class LwipStack;
 class TcpAcceptor;
 struct ConnectionRecord;
+enum class Congestion : std::uint8_t;  // stack/tcp/congestion_controller.hpp
 
 class TcpSocket {
  public:
@@ -65,6 +66,9 @@ class TcpSocket {
   void shutdown_write();
   void abort();
   void set_no_delay(bool on);
+  // At any time; what is known of the path is kept.
+  void set_congestion(Congestion kind);
+  std::optional<Congestion> congestion() const;  // none: the connection is over
 
   // What has been written and not yet acknowledged by the other side.
   std::size_t unacknowledged() const;

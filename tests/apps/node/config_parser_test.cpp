@@ -38,6 +38,7 @@ constexpr const char* whole = R"(// Everything that can be said.
     {"port": "5000-5010", "protocol": "udp", "to": "127.0.0.1:6000"}
   ],
   "mobility": {"first_retry_floor": "20ms", "retry_ceiling": "3s", "hold_time": "2h", "grace": "0s"},
+  "tcp": {"congestion": "bbr"},
   "dns": {
     "servers": ["192.0.2.53", "[2001:db8::53]:5353", "192.0.2.53:53"],
     "zones": [{"zone": "corp.example", "servers": ["10.1.2.53"]}],
@@ -82,6 +83,7 @@ TEST(ConfigParser, ReadsEverythingThatCanBeSaid) {
   EXPECT_EQ(to_string(config->publish[3].service_at(5003)), "127.0.0.1:6003");
   EXPECT_EQ(config->mobility.first_retry_floor, 20ms);
   EXPECT_EQ(config->mobility.grace, 0s);
+  EXPECT_EQ(config->tcp.congestion, Congestion::Bbr);
   EXPECT_EQ(config->control_socket, "/run/gw.sock");
   ASSERT_EQ(config->dns.servers.size(), 2u);  // the first is said twice
   EXPECT_EQ(to_string(config->dns.servers[0]), "192.0.2.53:53");
@@ -119,6 +121,7 @@ TEST(ConfigParser, ProtectsByDefault) {
   EXPECT_EQ(config->link.address, std::nullopt);
   EXPECT_EQ(config->identity_file, "/etc/godwit/identity.pem");
   EXPECT_FALSE(config->socks);
+  EXPECT_EQ(config->tcp.congestion, Congestion::Cubic);
 }
 
 TEST(ConfigParser, ReadsWhereTheProxyListens) {
@@ -318,6 +321,10 @@ TEST(ConfigParser, SaysWhatIsWrongAndWhatIsAllowed) {
        "4 characters", "16 octets in base64"},
       {R"({"dns": {"update": {"key": {"algorithm": "hmac-md5"}}}})", "dns.update.key.algorithm",
        "hmac-md5", "hmac-sha256"},
+      {R"({"tcp": {"congestion": "vegas"}})", "tcp.congestion", "\"vegas\"",
+       "\"cubic\" or \"bbr\""},
+      {R"({"tcp": {"congestion": 1}})", "tcp.congestion", "1", "\"cubic\""},
+      {R"({"tcp": {"controller": "bbr"}})", "tcp", "\"controller\"", "congestion"},
       {R"({"mobility": {"grace": 5}})", "mobility.grace", "5", "a number with a unit"},
       {R"({"mobility": {"grace": "5"}})", "mobility.grace", "\"5\"", "from \"0s\" to \"1min\""},
       {R"({"mobility": {"hold_time": "40d"}})", "mobility.hold_time", "40d", "\"30d\""},

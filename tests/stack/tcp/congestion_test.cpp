@@ -20,6 +20,19 @@ struct Rounds {
   Instant now{1h};
   std::uint32_t una = 0;
 
+  void acknowledge(std::uint32_t octets, std::uint32_t to, std::uint32_t snd_nxt,
+                   std::uint32_t in_flight, Duration rtt) {
+    CongestionController::Ack ack;
+    ack.now = now;
+    ack.una = to;
+    ack.snd_nxt = snd_nxt;
+    ack.delivered = ack.flown = octets;
+    ack.in_flight_before = in_flight;
+    ack.round_trip = rtt;
+    ack.smoothed = rtt;
+    cubic.acknowledged(ack);
+  }
+
   void run(unsigned count, Duration rtt) {
     for (unsigned i = 0; i < count; ++i) {
       const std::uint32_t window = cubic.window();
@@ -28,7 +41,7 @@ struct Rounds {
       for (unsigned ack = 1; ack <= acks; ++ack) {
         now += rtt / acks;
         const std::uint32_t to = ack == acks ? end : una + window / acks;
-        cubic.acknowledged({to - una, to, end + cubic.window(), true, rtt, rtt}, now);
+        acknowledge(to - una, to, end + cubic.window(), window, rtt);
         una = to;
       }
     }
@@ -45,8 +58,8 @@ TEST(Cubic, DoublesInARoundTripUntilALoss) {
   Rounds rounds;
   rounds.run(3, 50ms);
   EXPECT_NEAR(rounds.cubic.window(), 80'000, 1000);
-  rounds.cubic.lost();
-  rounds.cubic.repaired();
+  rounds.cubic.recovery_began();
+  rounds.cubic.recovery_ended();
   EXPECT_NEAR(rounds.cubic.window(), 56'000, 1000);
   EXPECT_FALSE(rounds.cubic.in_slow_start());
 }
@@ -56,8 +69,8 @@ TEST(Cubic, ReturnsToWhereTheLossWas) {
   Rounds rounds;
   rounds.run(6, 100ms);
   const double before = rounds.cubic.window();
-  rounds.cubic.lost();
-  rounds.cubic.repaired();
+  rounds.cubic.recovery_began();
+  rounds.cubic.recovery_ended();
   const double k = std::cbrt(before * 0.3 / mss / 0.4);
   rounds.run(static_cast<unsigned>(k * 10), 100ms);
   EXPECT_NEAR(rounds.cubic.window(), before, 0.05 * before);
@@ -69,17 +82,35 @@ TEST(Cubic, ReturnsToWhereTheLossWas) {
 TEST(Cubic, IsNoSlowerThanRenoOnShortPaths) {
   Rounds rounds;
   rounds.run(2, 1ms);
-  rounds.cubic.lost();
-  rounds.cubic.repaired();
+  rounds.cubic.recovery_began();
+  rounds.cubic.recovery_ended();
   const double before = rounds.cubic.window();
   rounds.run(100, 1ms);
   EXPECT_GT(rounds.cubic.window(), before + 45 * mss);
 }
 
 TEST(Cubic, DoesNotGrowForAnApplicationThatWaits) {
-  Cubic cubic{mss};
-  cubic.acknowledged({5000, 5000, 5000, false, 10ms, 10ms}, Instant{1h});
-  EXPECT_EQ(cubic.window(), 10'000u);
+  Rounds rounds;
+  rounds.acknowledge(4000, 4000, 4000, 4000, 10ms);
+  EXPECT_EQ(rounds.cubic.window(), 10'000u);
+}
+
+// Two segments of a window of two and a half are all that it allows: it grows.
+TEST(Cubic, GrowsFromTwoSegments) {
+  Rounds rounds;
+  rounds.cubic.recovery_began();
+  for (int i = 0; i < 20; ++i) {
+    rounds.cubic.recovery_began();
+    rounds.cubic.recovery_ended();
+  }
+  ASSERT_EQ(rounds.cubic.window(), 2 * mss);
+  for (int i = 0; i < 40; ++i) {
+    rounds.now += 10ms;
+    const std::uint32_t whole = rounds.cubic.window() / mss * mss;
+    rounds.una += mss;
+    rounds.acknowledge(mss, rounds.una, rounds.una + whole, whole, 10ms);
+  }
+  EXPECT_GE(rounds.cubic.window(), 5 * mss);
 }
 
 // RFC 9406: a delay that rises ends the doubling before the queue overflows.
@@ -104,11 +135,11 @@ TEST(Cubic, GoesOnWhenTheDelayFallsAgain) {
 TEST(Cubic, ATimeoutLeavesOneSegment) {
   Rounds rounds;
   rounds.run(3, 50ms);
-  rounds.cubic.lost();
+  rounds.cubic.recovery_began();
   rounds.cubic.timed_out();
   EXPECT_EQ(rounds.cubic.window(), mss);
   EXPECT_TRUE(rounds.cubic.in_slow_start());
-  rounds.cubic.forget_path();
+  rounds.cubic.begin_path(nullptr, rounds.now);
   EXPECT_EQ(rounds.cubic.window(), 10 * mss);
 }
 

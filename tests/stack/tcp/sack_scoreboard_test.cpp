@@ -97,18 +97,47 @@ TEST_F(Scoreboard, ARepetitionCanBeLostAgain) {
 }
 
 // After a switch of paths, what was sent before it is not judged by what overtakes it.
-TEST_F(Scoreboard, SparesWhatWasSentBefore) {
+TEST_F(Scoreboard, SparesWhatWasSentOnAnotherPath) {
   send(5);
-  const Instant switched = now;
+  board.next_path();
   send(5);
   sack(9, 10);
   const SackScoreboard::Latest latest{delivered[0].sent_at, delivered[0].end};
-  board.mark_overtaken(latest, 1ms, now + 1s, switched);
+  board.mark_overtaken(latest, 1ms, now + 1s, board.path());
   EXPECT_EQ(board.lost(), 400u);
   EXPECT_EQ(board.first_lost()->begin, at(5));
   board.mark_overtaken(latest, 1ms, now + 2s, std::nullopt);
   EXPECT_EQ(board.lost(), 900u);
   EXPECT_EQ(board.first_lost()->begin, at(0));
+}
+
+// After a move what is sent again is there for the first time: it measures the path, and is judged
+// in the order of its sequence number.
+TEST_F(Scoreboard, BeginsAnewOnAnotherPath) {
+  send(5);
+  sack(3, 4);
+  board.mark_first_lost();
+  board.sent_again(at(0), now);
+  board.begin_anew();
+  EXPECT_EQ(board.lost(), 400u);
+  EXPECT_TRUE(board.losses().empty());
+  const Instant moved = now + 1s;
+  board.sent_again(at(0), moved);
+  board.sent_again(at(1), moved + 1ms);
+  delivered.clear();
+  board.sack(std::vector<SackBlock>{{at(1), at(2)}}, delivered);
+  ASSERT_EQ(delivered.size(), 1u);
+  EXPECT_FALSE(delivered[0].retransmitted);
+  board.mark_overtaken({delivered[0].sent_at, delivered[0].end}, 20ms, moved + 21ms, std::nullopt);
+  EXPECT_EQ(board.first_lost()->begin, at(0));
+  board.sent_again(at(0), moved + 21ms);
+  board.sent_again(at(2), moved + 22ms);
+  board.sent_again(at(4), moved + 23ms);
+  delivered.clear();
+  board.sack(std::vector<SackBlock>{{at(4), at(5)}}, delivered);
+  board.mark_overtaken({delivered[0].sent_at, delivered[0].end}, 20ms, moved + 60ms, std::nullopt);
+  EXPECT_EQ(board.lost(), 200u) << "both: the repetition, and what was sent for the first time";
+  EXPECT_TRUE(board.consistent());
 }
 
 TEST_F(Scoreboard, TellsOfChangedOrder) {
@@ -191,6 +220,8 @@ TEST(SackScoreboard, StaysConsistentAtRandom) {
           break;
         default:
           if (random() % 10 == 0) board.mark_all_lost();
+          if (random() % 20 == 0) board.begin_anew();
+          if (random() % 20 == 0) board.unmark_lost();
           if (random() % 20 == 0) board.forget_sacks();
       }
       for (const auto& segment : delivered) latest = {segment.sent_at, segment.end};

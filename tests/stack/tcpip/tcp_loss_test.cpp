@@ -18,12 +18,14 @@ double megabits(std::uint64_t octets, Duration time) {
 
 // Goodput of a bulk transfer through 300 Mbit/s with 20 ms and a queue of one bandwidth-delay
 // product: what measurements of kernels used.
-double goodput(double loss, std::uint64_t seed, std::uint64_t octets) {
+double goodput(double loss, std::uint64_t seed, std::uint64_t octets,
+               Congestion congestion = Congestion::Cubic) {
   TwoHosts hosts{seed};
   hosts.a_to_b.octets_per_second = 300 * mega / 8;
   hosts.a_to_b.queue = 750'000;
   hosts.a_to_b.loss = loss;
   Connection c{hosts};
+  c.client->set_congestion(congestion);
   const Instant start = hosts.now;
   Transfer transfer{*c.client, *c.server, octets};
   EXPECT_TRUE(hosts.run_until([&] { return transfer.done(); }, 10min));
@@ -38,6 +40,18 @@ TEST(TcpLoss, RandomLossCostsNoMoreThanCongestionControlAsks) {
   std::printf("300 Mbit/s, 20 ms: %.1f Mbit/s at 0.1 %%, %.1f at 1 %% loss\n", few, many);
   EXPECT_GT(few, 20.0);
   EXPECT_GT(many, 5.0);
+}
+
+// Kernel BBR on such a wire: 250 to 280 at 1 %.
+TEST(TcpLoss, RandomLossCostsAModelBasedControllerLittle) {
+  const double none = goodput(0, 1, 100 * mega, Congestion::Bbr);
+  const double some = goodput(0.01, 1, 100 * mega, Congestion::Bbr);
+  const double many = goodput(0.03, 1, 100 * mega, Congestion::Bbr);
+  std::printf("300 Mbit/s, 20 ms, bbr: %.1f Mbit/s, %.1f at 1 %%, %.1f at 3 %% loss\n", none, some,
+              many);
+  EXPECT_GT(none, 250.0);
+  EXPECT_GT(some, 200.0);
+  EXPECT_GT(many, 100.0);
 }
 
 // What a wire may do at all, in both directions, with outages that are known of.
@@ -93,6 +107,11 @@ TEST(TcpLoss, AMoveBeginsWithAnInitialWindow) {
   hosts.b.connections().own(c.server_flow(), peer_of_b);
   Transfer up{*c.client, *c.server, 50 * mega};
   ASSERT_TRUE(hosts.run_until([&] { return up.received() > 20 * mega; }));
+  const IpAddress elsewhere = address("198.51.100.7");
+  ASSERT_TRUE(hosts.a.add_address(elsewhere, TwoHosts::mtu));
+  hosts.cut();
+  hosts.b.connections().rewrite(peer_of_b, {Side::Remote, hosts.a_address, elsewhere});
+  hosts.a.connections().rewrite(peer_of_a, {Side::Local, hosts.a_address, elsewhere});
   hosts.cut();
   hosts.b.connections().retransmit_now(peer_of_b);
   hosts.a.connections().retransmit_now(peer_of_a);

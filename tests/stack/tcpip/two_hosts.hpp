@@ -59,8 +59,8 @@ class TwoHosts {
  public:
   static constexpr std::size_t mtu = 1466;  // what ESP leaves of 1500 on IPv4
 
-  explicit TwoHosts(std::uint64_t seed = 1)
-      : random{seed}, rng{seed}, a{rng, test_config()}, b{rng, test_config()} {
+  explicit TwoHosts(std::uint64_t seed = 1, const LwipConfig& config = test_config())
+      : random{seed}, rng{seed}, a{rng, config}, b{rng, config} {
     EXPECT_TRUE(a.add_address(a_address, mtu));
     EXPECT_TRUE(b.add_address(b_address, mtu));
   }
