@@ -25,6 +25,8 @@ class StackChannel final : public ByteChannel {
   }
   void shutdown_write() override { stream_.shutdown_write(); }
   void abort() override { stream_.abort(); }
+  void set_no_delay(bool on) override { stream_.set_no_delay(on); }
+  void set_traffic_class(std::uint8_t octet) override { stream_.set_traffic_class(octet); }
 
  private:
   TcpStream stream_;
@@ -62,6 +64,12 @@ class HostChannel final : public ByteChannel {
     asio::error_code ignored;
     socket_.set_option(asio::socket_base::linger{true, 0}, ignored);
     socket_.close(ignored);
+  }
+  void set_no_delay(bool on) override {
+    asio::error_code ignored;
+    if constexpr (std::is_same_v<Socket, asio::ip::tcp::socket>) {
+      socket_.set_option(asio::ip::tcp::no_delay{on}, ignored);
+    }
   }
 
  private:

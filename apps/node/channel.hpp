@@ -26,6 +26,10 @@ class ByteChannel {
   virtual asio::awaitable<asio::error_code> wait(Wait what) = 0;
   virtual void shutdown_write() = 0;
   virtual void abort() = 0;  // the other side sees a reset; waits end
+  // Small writes leave at once (Nagle's algorithm is off), or not; and the octet of IP's header
+  // that asks for a class of service. A channel to a program has neither.
+  virtual void set_no_delay(bool /*on*/) {}
+  virtual void set_traffic_class(std::uint8_t /*octet*/) {}
 };
 
 std::unique_ptr<ByteChannel> make_channel(TcpStream stream);

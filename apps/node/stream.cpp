@@ -93,6 +93,10 @@ void TcpStream::cancel() {
   state_->writer.cancel();
 }
 
+void TcpStream::set_no_delay(bool on) { state_->socket->set_no_delay(on); }
+
+void TcpStream::set_traffic_class(std::uint8_t octet) { state_->socket->set_traffic_class(octet); }
+
 WaitingPlace& TcpStream::place(Wait what) {
   return what == Wait::Read ? state_->reader : state_->writer;
 }

@@ -109,6 +109,8 @@ class TcpStream {
   void shutdown_write();  // half-close: the other direction goes on
   void abort();           // a reset to the peer; waits end with operation_aborted
   void cancel();
+  void set_no_delay(bool on);
+  void set_traffic_class(std::uint8_t octet);
 
   // void(error_code). Ends when read_some() or write_some() would not block.
   template <class Token>

@@ -1,10 +1,8 @@
 #include "apps/socks/node_connector.hpp"
 
 #include <algorithm>
-#include <chrono>
 
 #include <asio/redirect_error.hpp>
-#include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include "apps/node/address.hpp"
@@ -50,7 +48,7 @@ SocksReply reply_for(const asio::error_code& error) {
 }
 
 NodeConnector::NodeConnector(asio::any_io_executor executor, Node& node, AccessRules rules)
-    : executor_{executor}, node_{node}, rules_{std::move(rules)}, resolver_{executor} {}
+    : executor_{executor}, node_{node}, rules_{std::move(rules)}, names_{executor, node} {}
 
 asio::awaitable<SocksResult> NodeConnector::connect(SocksDestination destination,
                                                     std::string user) {
@@ -118,7 +116,7 @@ asio::awaitable<std::variant<NodeConnector::Choice, SocksFailure>> NodeConnector
     request.name = *name;
     // What is denied by its name is not asked for in DNS either.
     if (rules_.allow(request, destination.port) == false) co_return denied;
-    addresses = co_await look_up(*name);
+    addresses = co_await names_.find(*name);
     if (addresses.empty()) {
       co_return SocksFailure{SocksReply::HostUnreachable, "the name has no address"};
     }
@@ -150,38 +148,6 @@ NodeConnector::Choice NodeConnector::choose(IpProtocol protocol,
     if (!choice.endpoints.empty()) return choice;
   }
   return {PolicyAction::Discard, {}};
-}
-
-asio::awaitable<std::vector<IpAddress>> NodeConnector::look_up(const std::string& name) {
-  // A peer is where its session is, whatever DNS still says.
-  if (const auto address = node_.address_of(name)) co_return std::vector{*address};
-  if (const auto peer = node_.find_by_name(name)) co_return co_await await_found(*peer);
-  if (zones_ != nullptr && zones_->is_asked_for(name)) co_return co_await zones_->look_up(name);
-  std::vector<IpAddress> addresses;
-  asio::error_code error;
-  const auto found =
-      co_await resolver_.async_resolve(name, "", asio::redirect_error(asio::use_awaitable, error));
-  if (error) co_return addresses;
-  for (const auto& entry : found) addresses.push_back(from_asio(entry.endpoint().address()));
-  co_return addresses;
-}
-
-asio::awaitable<std::vector<IpAddress>> NodeConnector::await_found(PeerId peer) {
-  constexpr auto patience = std::chrono::seconds{10};
-  std::vector<IpAddress> addresses;
-  asio::steady_timer timer{executor_, patience};
-  const Subscription watch = node_.events().watch([&](const Event& event) {
-    if (const auto* found = std::get_if<PeerFoundByName>(&event.detail)) {
-      if (found->peer != peer) return;
-      addresses.push_back(found->address);
-      timer.cancel();  // the rest of them is said in the same turn
-    } else if (const auto* unknown = std::get_if<PeerNotFoundByName>(&event.detail)) {
-      if (unknown->peer == peer) timer.cancel();
-    }
-  });
-  asio::error_code woken;
-  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-  co_return addresses;
 }
 
 DatagramResult NodeConnector::open_protected(const Endpoint& remote) {

@@ -5,12 +5,11 @@
 #include <vector>
 
 #include <asio/any_io_executor.hpp>
-#include <asio/ip/tcp.hpp>
 
 #include "apps/node/access_rules.hpp"
+#include "apps/node/name_lookup.hpp"
 #include "apps/node/node.hpp"
 #include "apps/socks/socks_connector.hpp"
-#include "apps/socks/zone_resolver.hpp"
 
 namespace godwit {
 
@@ -22,7 +21,7 @@ class NodeConnector final : public SocksConnector {
  public:
   NodeConnector(asio::any_io_executor executor, Node& node, AccessRules rules = {});
   // `zones` outlives the connector's work.
-  void ask_zones(ZoneResolver& zones) { zones_ = &zones; }
+  void ask_zones(ZoneLookup& zones) { names_.ask_zones(zones); }
   asio::awaitable<SocksResult> connect(SocksDestination destination, std::string user) override;
   asio::awaitable<AwaitResult> await_from(SocksDestination peer, std::string user) override;
   // Connected sockets, because those move with their peer.
@@ -41,17 +40,13 @@ class NodeConnector final : public SocksConnector {
   Choice choose(IpProtocol protocol, const std::vector<IpAddress>& addresses,
                 std::uint16_t port) const;
   DatagramResult open_protected(const Endpoint& remote);
-  asio::awaitable<std::vector<IpAddress>> look_up(const std::string& name);
-  // What the node's name servers say within the time a client has patience for.
-  asio::awaitable<std::vector<IpAddress>> await_found(PeerId peer);
   asio::awaitable<SocksResult> connect_protected(Endpoint remote);
   asio::awaitable<SocksResult> connect_from_host(Endpoint remote);
 
   asio::any_io_executor executor_;
   Node& node_;
   AccessRules rules_;
-  ZoneResolver* zones_ = nullptr;
-  asio::ip::tcp::resolver resolver_;
+  NameLookup names_;
 };
 
 SocksReply reply_for(const asio::error_code& error);

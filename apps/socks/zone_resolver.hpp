@@ -11,12 +11,13 @@
 #include <asio/awaitable.hpp>
 
 #include "apps/node/dns_config.hpp"
+#include "apps/node/name_lookup.hpp"
 #include "apps/socks/socks_connector.hpp"
 #include "stack/core/random.hpp"
 
 namespace godwit {
 
-class ZoneResolver {
+class ZoneResolver final : public ZoneLookup {
  public:
   // `connector`, which reaches the servers and looks up nothing by this resolver, and `rng` outlive
   // the io_context's work.
@@ -24,12 +25,12 @@ class ZoneResolver {
                const std::vector<ZoneConfig>& zones);
   ZoneResolver(const ZoneResolver&) = delete;
   ZoneResolver& operator=(const ZoneResolver&) = delete;
-  ~ZoneResolver();
+  ~ZoneResolver() override;
 
   // Of nested zones the inner one counts. Then nobody else is to be asked, whatever comes of it.
-  bool is_asked_for(const std::string& name) const;
+  bool is_asked_for(const std::string& name) const override;
   // IPv6 and IPv4, in this order; empty: there is none, or nobody answered.
-  asio::awaitable<std::vector<IpAddress>> look_up(std::string name);
+  asio::awaitable<std::vector<IpAddress>> look_up(std::string name) override;
 
  private:
   class Zone;

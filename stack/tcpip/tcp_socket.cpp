@@ -123,6 +123,11 @@ void TcpSocket::set_handler(std::function<void()> on_change) {
   change_.set_handler(std::move(on_change));
 }
 
+void TcpSocket::set_traffic_class(std::uint8_t octet) {
+  constexpr std::uint8_t dscp = 0xfc;
+  if (pcb_ != nullptr) pcb_->tos = static_cast<u8_t>((pcb_->tos & ~dscp) | (octet & dscp));
+}
+
 void TcpSocket::set_no_delay(bool on) {
   if (pcb_ == nullptr) return;
   if (on) {

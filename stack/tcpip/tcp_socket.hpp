@@ -69,6 +69,8 @@ class TcpSocket {
   // At any time; what is known of the path is kept.
   void set_congestion(Congestion kind);
   std::optional<Congestion> congestion() const;  // none: the connection is over
+  // DSCP of what is sent from here on (RFC 2474); the two bits of ECN are the stack's.
+  void set_traffic_class(std::uint8_t octet);
 
   // What has been written and not yet acknowledged by the other side.
   std::size_t unacknowledged() const;
