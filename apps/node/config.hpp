@@ -11,6 +11,7 @@
 #include "apps/node/dns_config.hpp"
 #include "apps/node/forward_config.hpp"
 #include "apps/node/publish_config.hpp"
+#include "apps/node/shim_config.hpp"
 #include "apps/node/socks_config.hpp"
 #include "ipsec/ike/ike_peer.hpp"
 #include "ipsec/policy/policy_table.hpp"
@@ -65,6 +66,7 @@ struct Config {
   std::vector<PeerConfig> peers;
   std::vector<PolicyRule> policy;  // in order, first match wins
   std::optional<SocksConfig> socks;
+  std::optional<ShimConfig> shim;
   std::vector<PublishConfig> publish;
   std::vector<ForwardConfig> forward;
   TcpConfig tcp;

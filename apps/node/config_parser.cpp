@@ -11,6 +11,7 @@
 #include "apps/node/identity.hpp"
 #include "apps/node/json_reader.hpp"
 #include "apps/node/publish_config_reader.hpp"
+#include "apps/node/shim_config_reader.hpp"
 #include "apps/node/socks_config_reader.hpp"
 #include "ipsec/policy/selector.hpp"
 
@@ -92,6 +93,9 @@ Outcome<Config> ConfigReader::read(const Json& value) {
   }
   if (const Json* socks = root.find("socks")) {
     config_.socks = read_socks_config(problems_, *socks, "socks");
+  }
+  if (const Json* shim = root.find("shim")) {
+    config_.shim = read_shim_config(problems_, *shim, "shim");
   }
   for (const auto& [entry, path] : root.array("publish", "a list [{\"port\", \"to\"}, ...]")) {
     read_publish(entry, path);

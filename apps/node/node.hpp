@@ -111,6 +111,10 @@ class Node {
   std::optional<std::string> peer_name_of(const FiveTuple& flow) const;
 
   Rng& rng() { return rng_; }
+  // Whom a new connection to this address is for.
+  std::optional<PeerId> peer_at(const IpAddress& address) const { return directory_.at(address); }
+  // Connections of this host may start there.
+  bool has_address(const IpAddress& address) const { return addresses_.is_preferred(address); }
 
   NodeStatus status(Instant now) const;
   void report_problem(std::string what, std::string reason, Instant now);

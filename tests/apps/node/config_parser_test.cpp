@@ -124,6 +124,15 @@ TEST(ConfigParser, ProtectsByDefault) {
   EXPECT_EQ(config->tcp.congestion, Congestion::Cubic);
 }
 
+TEST(ConfigParser, ReadsWhereTheShimListensAndForWhom) {
+  const auto config = parse_config(
+      R"({"shim": {"listen": "unix:/run/godwit/shim.sock", "users": ["ann", "root"]}})", file);
+  ASSERT_TRUE(config) << config.problem();
+  EXPECT_EQ(config->shim->path, "/run/godwit/shim.sock");
+  EXPECT_THAT(config->shim->users, ::testing::ElementsAre("ann", "root"));
+  EXPECT_FALSE(parse_config("{}", file)->shim);
+}
+
 TEST(ConfigParser, ReadsWhereTheProxyListens) {
   const auto config = parse_config(
       R"({"socks": {"listen": ["127.0.0.1:1080", "[::1]:1080", "unix:/run/godwit/socks.sock"]}})",
@@ -231,6 +240,12 @@ TEST(ConfigParser, SaysWhatIsWrongAndWhatIsAllowed) {
        "esp aes256gcm16"},
       {R"({"policy": [{"bypass": "any", "with": "esp aes256gcm16"}]})", "policy[0].with", "esp",
        "only \"protect\""},
+      {R"({"shim": {}})", "shim.listen", "nothing", "unix:/run/godwit/shim.sock"},
+      {R"({"shim": {"listen": "127.0.0.1:1"}})", "shim.listen", "127.0.0.1:1", "a socket in the"},
+      {R"({"shim": {"listen": "unix:/x", "users": []}})", "shim.users", "an empty list",
+       "[\"ann\"]"},
+      {R"({"shim": {"listen": "unix:/x", "users": ["a", "a"]}})", "shim.users[1]", "a", "once"},
+      {R"({"shim": {"listen": "unix:/x", "user": 1}})", "shim", "unknown key \"user\"", "users"},
       {R"({"socks": {}})", "socks.listen", "nothing", "an address and a port"},
       {R"({"socks": {"listen": "localhost:1080"}})", "socks.listen", "localhost:1080", "127.0.0.1"},
       {R"({"socks": {"listen": "127.0.0.1:0"}})", "socks.listen", "127.0.0.1:0", "a port"},
