@@ -29,13 +29,16 @@ ipsec/ike     | stack/core stack/wire ipsec/crypto ipsec/esp ipsec/policy  | -
 ipsec         | stack/core stack/wire ipsec/crypto ipsec/esp ipsec/policy ipsec/ike | -
 mobility      | stack/core stack/wire                                      | -
 apps/node     | *                                                          | asio linux nlohmann
-apps/godwitd  | apps/node apps/socks apps/publish stack/core               | asio linux
 apps/socks    | apps/node stack/core stack/dns stack/tcpip/tcp_socket.hpp stack/tcpip/udp_socket.hpp | asio linux
+apps/godwitd  | apps/node apps/socks apps/publish apps/shim_server stack/core | asio linux
+apps/godwit   | apps/node apps/shim stack/core                             | asio linux
+apps/shim     | stack/core                                                 | linux
+apps/shim_server | apps/node apps/shim stack/core stack/tcpip/tcp_socket.hpp stack/tcpip/udp_socket.hpp | asio linux
 apps          | apps/node stack/core stack/tcpip/tcp_socket.hpp stack/tcpip/udp_socket.hpp | asio linux
 """
 
-# The C ABI has a header that is plain C; the shim is a preloaded library that speaks to libc
-# only. Neither needs a row of its own: what they include is within the row of apps.
+# The C ABI has a header that is plain C and needs no row of its own: what it includes is within
+# the row of apps.
 
 # A header of the outside world, by the pattern of its name, belongs to one of these.
 OUTSIDE = {
@@ -46,7 +49,7 @@ OUTSIDE = {
     "ldns": re.compile(r"^ldns/"),
     "linux": re.compile(
         r"^(linux|sys|net|netinet|arpa|asm|libmnl|libnl3?)/"
-        r"|^(unistd|fcntl|poll|dlfcn|ifaddrs|netdb|pwd|grp|sched|signal|pthread|dirent|spawn|termios"
+        r"|^(alloca|unistd|fcntl|poll|dlfcn|ifaddrs|netdb|pwd|grp|sched|signal|pthread|dirent|spawn|termios"
         r"|resolv|syslog|getopt|glob|ucontext|semaphore|mqueue|utmp|shadow)\.h$"
     ),
 }
@@ -71,7 +74,7 @@ TOPS = ("stack", "ipsec", "mobility", "apps")
 
 # lwipopts.h stands in our tree and its name is lwIP's choice: within stack/tcpip it is ours.
 INCLUDE = re.compile(r'^\s*#\s*include(?:_next)?\s*(?P<open>["<])(?P<name>[^">]+)[">]')
-LIBRARY = re.compile(r"\b(godwit_library|godwit_program)\s*\(\s*([\w.-]+)([^)]*)\)")
+LIBRARY = re.compile(r"\b(godwit_library|godwit_preload|godwit_program)\s*\(\s*([\w.-]+)([^)]*)\)")
 LINK = re.compile(r"\btarget_link_libraries\s*\(\s*([\w.-]+)([^)]*)\)")
 KEYWORDS = {"SOURCES", "LINKS", "PUBLIC", "PRIVATE", "INTERFACE", "STATIC", "SHARED", "OBJECT"}
 

@@ -32,6 +32,20 @@ function(godwit_program target)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 endfunction()
 
+# A library to be preloaded into other people's programs, beside ours. It brings no runtime of C++
+# along, because theirs may have another; sanitizers want to be first in a program, which it is not.
+function(godwit_preload target)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINKS" ${ARGN})
+  add_library(${target} SHARED ${arg_SOURCES})
+  target_link_libraries(${target} PRIVATE ${arg_LINKS})
+  godwit_settings(${target})
+  target_compile_options(${target} PRIVATE 
+    -fno-exceptions -fno-rtti -fno-sanitize=all -U_GLIBCXX_ASSERTIONS)
+  target_link_options(${target} PRIVATE -fno-sanitize=all -Wl,-z,defs -Wl,-z,now)
+  set_target_properties(${target} PROPERTIES
+    LINKER_LANGUAGE C LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+endfunction()
+
 # One executable per folder of tests; every GoogleTest case is a test of ctest's. LABELS: netns
 # for what makes network namespaces, and so must be root.
 function(godwit_test target)
