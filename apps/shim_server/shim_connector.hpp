@@ -1,0 +1,54 @@
+// How the shim's server reaches destinations and names. The one that matters is
+// NodeShimConnector; tests bring their own.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <asio/awaitable.hpp>
+
+#include "apps/node/channel.hpp"
+#include "stack/core/endpoint.hpp"
+
+namespace godwit::shim {
+
+struct Connection {
+  std::unique_ptr<ByteChannel> channel;
+  Endpoint local;
+};
+// The error is what connect() is to say, in the system's numbers.
+using ConnectResult = std::variant<Connection, asio::error_code>;
+
+struct Incoming {
+  Connection connection;
+  Endpoint remote;
+};
+class ShimListener {
+ public:
+  virtual ~ShimListener() = default;
+  // An error: the listener is of no more use.
+  virtual asio::awaitable<std::variant<Incoming, asio::error_code>> accept() = 0;
+};
+using ListenResult = std::variant<std::unique_ptr<ShimListener>, asio::error_code>;
+
+class ShimConnector {
+ public:
+  virtual ~ShimConnector() = default;
+  // What is known before anything is sent: why there is no way to there, or no error.
+  virtual asio::error_code refusal(const Endpoint& remote) = 0;
+  virtual asio::awaitable<ConnectResult> connect(Endpoint remote) = 0;
+  // `local` has a port; an unspecified address is every one of the stack's.
+  virtual ListenResult listen(const Endpoint& local) = 0;
+  // A port nobody listens at; 0: all are taken.
+  virtual std::uint16_t free_port(const IpAddress& local) = 0;
+  // Empty: no such name.
+  virtual asio::awaitable<std::vector<IpAddress>> find_addresses(std::string name) = 0;
+  // Of the peer that lives there; empty: nobody's.
+  virtual std::string name_of(const IpAddress& address) = 0;
+  // May a program bind its socket to it?
+  virtual bool is_own(const IpAddress& address) = 0;
+};
+
+}  // namespace godwit::shim

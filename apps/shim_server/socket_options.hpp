@@ -1,0 +1,45 @@
+// The options of one socket: which there are, what may be set and what is answered. What the stack
+// cannot do is refused, so that no program believes it has what it has not.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <variant>
+
+#include <sys/socket.h>
+
+#include "apps/shim/shim_message.hpp"
+#include "stack/core/bytes.hpp"
+
+namespace godwit::shim {
+
+class SocketOptions {
+ public:
+  SocketOptions(IpFamily family, Transport transport) : family_{family}, transport_{transport} {}
+
+  // 0 or an errno, as setsockopt() has it.
+  int set(std::uint32_t level, std::uint32_t name, Bytes value);
+  // The value, or an errno.
+  std::variant<ByteString, int> get(std::uint32_t level, std::uint32_t name) const;
+
+  bool no_delay() const;
+  bool only_v6() const;
+  std::uint8_t traffic_class() const;
+  // Closing throws away what was not sent and resets.
+  bool closes_with_reset() const { return linger_.l_onoff != 0 && linger_.l_linger == 0; }
+
+ private:
+  using Key = std::pair<std::uint32_t, std::uint32_t>;
+  struct Rule;
+  static const Rule* rule_for(Key key);
+  bool has(const Rule& rule) const;
+  int value_of(const Rule& rule) const;
+
+  IpFamily family_;
+  Transport transport_;
+  std::map<Key, int> values_;  // those that were set
+  linger linger_{};
+};
+
+}  // namespace godwit::shim
