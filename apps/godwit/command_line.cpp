@@ -4,12 +4,14 @@
 #include <array>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <ostream>
 
 #include <sys/stat.h>
 
 #include "apps/godwit/net_cat_command.hpp"
 #include "apps/godwit/options.hpp"
+#include "apps/godwit/run_command.hpp"
 #include "apps/godwit/template.hpp"
 #include "apps/node/config_editor.hpp"
 #include "apps/node/config_file.hpp"
@@ -46,6 +48,7 @@ struct Command {
   std::size_t least_words;
   std::size_t most_words;
   std::function<ExitStatus(const Call&)> run;
+  OptionsBehindWords behind = OptionsBehindWords::Ours;
 };
 
 bool exists(const std::string& file) {
@@ -202,6 +205,10 @@ ExitStatus check_config(const Call& call) {
       out << '\n';
     }
   }
+  if (config->shim) {
+    out << "shim      unix:" << config->shim->path << '\n';
+    for (const std::string& user : config->shim->users) out << "user      " << user << '\n';
+  }
   for (const PublishConfig& port : config->publish) {
     out << "publish   " << port_text(port) << " to " << to_string(port.to);
     for (const std::string& peer : port.peers) out << " for " << peer;
@@ -235,8 +242,13 @@ ExitStatus net_cat(const Call& call) {
   return done ? ExitStatus::Success : call.fail("nc: " + done.problem());
 }
 
+ExitStatus run(const Call& call) {
+  return call.fail("run: " + run_program(call.options, call.config_file()).text);
+}
+
 const std::vector<Command>& commands() {
   constexpr std::size_t any = 64;
+  constexpr std::size_t any_at_all = std::numeric_limits<std::size_t>::max();
   static const std::vector<Command> all{
       {"init",
        "[--dir DIR] [--name NAME]",
@@ -281,6 +293,14 @@ const std::vector<Command>& commands() {
        0,
        1,
        check_config},
+      {"run",
+       "[--server] [--shim SOCKET] PROGRAM [ARGUMENT...]",
+       "run a program whose connections go through godwitd",
+       {"--config=", "--shim=", "--server"},
+       1,
+       any_at_all,
+       run,
+       OptionsBehindWords::Passed},
       {"nc",
        "HOST PORT [--proxy ADDRESS] [--user NAME]",
        "connect standard input and output to HOST (ProxyCommand)",
@@ -329,7 +349,8 @@ ExitStatus run_command(const std::vector<std::string>& words, const Surroundings
   for (const Command& command : commands()) {
     if (words[0] != command.name && two != command.name) continue;
     const std::ptrdiff_t own = words[0] == command.name ? 1 : 2;
-    const auto options = parse_options({words.begin() + own, words.end()}, command.options);
+    const auto options =
+        parse_options({words.begin() + own, words.end()}, command.options, command.behind);
     const auto misused = [&](const std::string& why) {
       where.err << "godwit: " << why << "\nusage: " << usage_of(command) << '\n';
       return ExitStatus::Usage;

@@ -5,7 +5,7 @@
 namespace godwit {
 
 Outcome<Options> parse_options(const std::vector<std::string>& words,
-                               const std::vector<std::string>& allowed) {
+                               const std::vector<std::string>& allowed, OptionsBehindWords behind) {
   const auto takes = [&allowed](const std::string& name) {
     return std::find(allowed.begin(), allowed.end(), name) != allowed.end();
   };
@@ -18,6 +18,10 @@ Outcome<Options> parse_options(const std::vector<std::string>& words,
       break;
     }
     if (!word.starts_with("-") || word == "-") {
+      if (behind == OptionsBehindWords::Passed) {
+        options.words.assign(words.begin() + static_cast<std::ptrdiff_t>(i), words.end());
+        break;
+      }
       options.words.push_back(word);
       continue;
     }

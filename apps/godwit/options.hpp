@@ -21,9 +21,13 @@ struct Options {
   }
 };
 
+// Whose the options behind the first word are.
+enum class OptionsBehindWords { Ours, Passed };
+
 // What a command takes: "--config=" with a value ("--config FILE" or "--config=FILE"), "--json"
 // without. "--" ends the options.
 Outcome<Options> parse_options(const std::vector<std::string>& words,
-                               const std::vector<std::string>& allowed);
+                               const std::vector<std::string>& allowed,
+                               OptionsBehindWords behind = OptionsBehindWords::Ours);
 
 }  // namespace godwit

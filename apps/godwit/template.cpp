@@ -39,6 +39,10 @@ std::string config_template(const std::string& name, const std::string& identity
   // "rules": [{"allow": "tcp to *.example.org port 443"}, {"deny": "any"}] says where it leads.
   "socks": {"listen": "127.0.0.1:1080"},
 
+  // Where 'godwit run PROGRAM' finds godwitd; whoever reaches the socket may use it, or only
+  // "users": ["ann"].
+  "shim": {"listen": "unix:/run/godwit/shim.sock"},
+
   // Services of this host that peers may reach. 'godwit publish' appends here.
   //   {"port": 22, "to": "127.0.0.1:22"}   also "peers", "protocol": "udp", "proxy_protocol": "v2"
   "publish": [

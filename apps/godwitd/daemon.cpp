@@ -3,6 +3,7 @@
 #include <chrono>
 #include <csignal>
 
+#include <pwd.h>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/experimental/awaitable_operators.hpp>
@@ -58,6 +59,7 @@ Outcome<Done> Daemon::start() {
       proxy += (proxy.empty() ? ", SOCKS and HTTP proxy at " : " and ") + to_string(address);
     }
   }
+  if (config_.shim) proxy += ", 'godwit run' at unix:" + config_.shim->path;
   log_("ready: " + config_.name + ", " + std::to_string(config_.peers.size()) +
        (config_.peers.size() == 1 ? " peer" : " peers") + proxy + ", control at " +
        config_.control_socket);
@@ -76,6 +78,7 @@ Outcome<Done> Daemon::open_ways_in() {
   for (const ForwardConfig& forward : config_.forward) {
     if (auto open = forward_->listen(forward); !open) return open;
   }
+  if (auto open = open_shim(); !open) return open;
   publish_.emplace(io_, node, log_);
   for (const PublishConfig& port : config_.publish) {
     if (auto open = publish_->listen(port); !open) return open;
@@ -102,6 +105,20 @@ Outcome<Done> Daemon::open_socks() {
     }
   }
   return Done{};
+}
+
+Outcome<Done> Daemon::open_shim() {
+  if (!config_.shim) return Done{};
+  shim::ShimServer::Users users;
+  for (const std::string& name : config_.shim->users) {
+    const passwd* user = ::getpwnam(name.c_str());  // NOLINT: nobody else is running yet
+    if (user == nullptr) return Problem{"shim.users: this host has no user '" + name + "'"};
+    users.push_back(user->pw_uid);
+  }
+  shim_connector_.emplace(io_.get_executor(), runner_.node());
+  shim_connector_->ask_zones(*zones_);
+  shim_.emplace(io_, *shim_connector_, log_, std::move(users));
+  return shim_->listen(config_.shim->path);
 }
 
 void Daemon::log_events() {
@@ -149,6 +166,7 @@ void Daemon::explain_reload() {
 asio::awaitable<void> Daemon::drain() {
   if (socks_) socks_->stop_accepting();
   forward_->stop_accepting();
+  if (shim_) shim_->stop_accepting();
   publish_->stop_accepting();
   asio::steady_timer timer{io_};
   const auto step = [&timer]() -> asio::awaitable<void> {
@@ -163,6 +181,7 @@ asio::awaitable<void> Daemon::drain() {
   if (sessions() > 0) log_("ending " + std::to_string(sessions()) + " connections");
   if (socks_) socks_->end_sessions();
   forward_->end_sessions();
+  if (shim_) shim_->end_sessions();
   publish_->end_sessions();
   const auto aborted = std::chrono::steady_clock::now();
   while (sessions() > 0 && std::chrono::steady_clock::now() - aborted < abort_patience) {
@@ -172,7 +191,8 @@ asio::awaitable<void> Daemon::drain() {
 }
 
 std::size_t Daemon::sessions() const {
-  return (socks_ ? socks_->active() : 0) + forward_->active() + publish_->active();
+  return (socks_ ? socks_->active() : 0) + forward_->active() + (shim_ ? shim_->active() : 0) +
+         publish_->active();
 }
 
 }  // namespace godwit

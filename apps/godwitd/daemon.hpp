@@ -15,9 +15,12 @@
 #include "apps/node/log.hpp"
 #include "apps/node/runner.hpp"
 #include "apps/publish/publish_server.hpp"
+#include "apps/shim_server/node_shim_connector.hpp"
+#include "apps/shim_server/shim_server.hpp"
 #include "apps/socks/forward_server.hpp"
 #include "apps/socks/node_connector.hpp"
 #include "apps/socks/socks_server.hpp"
+#include "apps/socks/zone_resolver.hpp"
 
 namespace godwit {
 
@@ -35,6 +38,7 @@ class Daemon {
  private:
   Outcome<Done> open_ways_in();
   Outcome<Done> open_socks();
+  Outcome<Done> open_shim();
   void log_events();
   asio::awaitable<void> follow_signals();
   void explain_reload();
@@ -57,6 +61,8 @@ class Daemon {
   std::optional<SocksServer> socks_;
   std::optional<NodeConnector> from_forwards_;  // no rules: this host's owner says where they lead
   std::optional<ForwardServer> forward_;
+  std::optional<shim::NodeShimConnector> shim_connector_;
+  std::optional<shim::ShimServer> shim_;
   std::optional<PublishServer> publish_;
   std::optional<ControlServer> control_;
   Subscription event_log_;

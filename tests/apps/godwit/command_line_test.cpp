@@ -229,6 +229,38 @@ TEST(Options, AreFoundAmongTheWords) {
   EXPECT_FALSE(parse_options({"--json=5"}, {"--json"}));
 }
 
+TEST(Options, BehindTheFirstWordAreThePrograms) {
+  const auto options = parse_options({"--server", "ssh", "-v", "--server", "host"}, {"--server"},
+                                     OptionsBehindWords::Passed);
+  ASSERT_TRUE(options) << options.problem();
+  EXPECT_TRUE(options->has("--server"));
+  EXPECT_THAT(options->words, ElementsAre("ssh", "-v", "--server", "host"));
+}
+
+// C7: whatever stands in the way, nothing is started.
+TEST_F(CommandLineTest, RunSaysWhyAProgramIsNotStarted) {
+  EXPECT_EQ(run({"run"}), ExitStatus::Usage);
+  folder_.write("godwit.json", R"({"name": "me"})");
+  EXPECT_EQ(run({"run", "true"}), ExitStatus::Failure);
+  EXPECT_THAT(err_, HasSubstr("there is no \"shim\""));
+  EXPECT_EQ(run({"run", "--shim", "/x", "true"}), ExitStatus::Failure);
+  EXPECT_THAT(err_, HasSubstr("found --shim '/x'; allowed: a socket, such as unix:/run/godwit"));
+  const std::string nobody = "--shim=unix:" + folder_.file("nobody");
+  EXPECT_EQ(run({"run", nobody, "no-such-program-at-all"}), ExitStatus::Failure);
+  EXPECT_THAT(err_, HasSubstr("no-such-program-at-all: not found in PATH"));
+  EXPECT_EQ(run({"run", nobody, folder_.file("none")}), ExitStatus::Failure);
+  EXPECT_THAT(err_, HasSubstr("/none: No such file or directory"));
+  const std::string program = folder_.write("program", std::string{"\x7f"
+                                                                   "ELF and no more"});
+  ::chmod(program.c_str(), 0755);
+  folder_.write("godwit.json", R"({"name": "me", "socks": {"listen": "127.0.0.1:1081"}})");
+  EXPECT_EQ(run({"run", nobody, program}), ExitStatus::Failure);
+  EXPECT_THAT(err_, HasSubstr("/program is built for another kind of processor"));
+  EXPECT_THAT(err_, HasSubstr("It can use the SOCKS and HTTP proxy at 127.0.0.1:1081"));
+  EXPECT_EQ(run({"run", nobody, "true"}), ExitStatus::Failure);
+  EXPECT_THAT(err_, HasSubstr("/nobody: No such file or directory; is it running"));
+}
+
 TEST_F(CommandLineTest, NetCatSaysWhatIsMissing) {
   EXPECT_EQ(run({"nc", "host"}), ExitStatus::Usage);
   EXPECT_EQ(run({"nc", "host", "ssh"}), ExitStatus::Failure);
