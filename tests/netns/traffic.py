@@ -133,13 +133,14 @@ class Arrivals:
 class Download(Arrivals):
     """curl, its output read from a pipe as it comes: when how much arrived, and what it was."""
 
-    def __init__(self, lab, url, *options):
+    def __init__(self, lab, url, *options, through=()):
+        """`through`: the words before curl's own."""
         super().__init__()
         reader, writer = os.pipe()
         fcntl.fcntl(reader, _F_SETPIPE_SZ, 1 << 20)
         self._digest = hashlib.sha256()
-        self.process = lab.start(lab.mh, "curl", "-sS", "-N", "--connect-timeout", "20", *options,
-                                 url, stdout=writer, log=lab.path(f"curl-{id(self)}.log"))
+        self.process = lab.start(lab.mh, *through, "curl", "-sS", "-N", "--connect-timeout", "20",
+                                 *options, url, stdout=writer, log=lab.path(f"curl-{id(self)}.log"))
         os.close(writer)
         self._lab = lab
         self._thread = threading.Thread(target=self._read, args=(reader,), daemon=True)
