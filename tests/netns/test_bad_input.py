@@ -105,10 +105,10 @@ class RunningPairTest(unittest.TestCase):
                     pass
                 self.assertLess(len(answer), 1024)
                 self.assertNotEqual(answer[:2], b"\x05\x00", f"{greeting[:9]} was accepted")
-        with proxy_socket(self.lab) as stream:  # BIND is not offered
+        with proxy_socket(self.lab) as stream:  # a command that is none of the RFC's
             stream.sendall(b"\x05\x01\x00")
             self.assertEqual(exactly(stream, 2), b"\x05\x00")
-            stream.sendall(b"\x05\x02\x00\x01\x0a\x47\x09\x02\x00\x50")
+            stream.sendall(b"\x05\x04\x00\x01\x0a\x47\x09\x02\x00\x50")
             self.assertEqual(exactly(stream, 2), bytes([5, COMMAND_UNKNOWN]))
         with proxy_socket(self.lab) as stream:  # a greeting that stops half way holds nobody up
             stream.sendall(b"\x05")
