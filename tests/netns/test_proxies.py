@@ -1,5 +1,6 @@
 """Programs that speak to the proxy in every way it has: SOCKS4a, HTTP with and without a tunnel,
 UDP through SOCKS5, a Unix socket, godwit nc; to a peer by its name and while the host moves."""
+import fcntl
 import os
 import socket
 import struct
@@ -140,12 +141,16 @@ class ProxiesTest(unittest.TestCase):
         local.bind(path)
         local.listen()
         with tcp, local:
+            # Far from 3 and 4: the one must not be overwritten before the other is copied.
+            given = [fcntl.fcntl(listener, fcntl.F_DUPFD, 20) for listener in (tcp, local)]
             daemon = lab.start(
-                lab.mh, "sh", "-c",
-                f"exec 3<&{tcp.fileno()} 4<&{local.fileno()}; "
+                lab.mh, "bash", "-c",
+                f"exec 3<&{given[0]} 4<&{given[1]}; "
                 "LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=socks:web exec "
                 f"{lab.program('godwitd')} --config {self.mobile.config_path}",
-                pass_fds=(tcp.fileno(), local.fileno()), log=lab.path("activated.log"))
+                pass_fds=given, log=lab.path("activated.log"))
+            for descriptor in given:
+                os.close(descriptor)
             for options in (("-x", f"http://{SOCKS}"), ("--unix-socket", path)):
                 lab.run(lab.mh, "curl", "-sS", "-f", "--max-time", "20", "--retry", "5",
                         "--retry-connrefused", *options, "-o", lab.path("got"), "http://ch/file")
