@@ -117,8 +117,8 @@
 #define LWIP_TCP_TIMESTAMPS 1
 #define LWIP_HOOK_TCP_OFFERS_TIMESTAMPS(pcb) godwit_lwip_offers_timestamps(pcb)
 #define LWIP_HOOK_TCP_TIMESTAMP(pcb) godwit_lwip_timestamp(pcb)
-#define LWIP_TCP_KEEPALIVE 0  /* a peer's liveness is IKE's matter */
-#define SO_REUSE 1            /* a listener on one address is preferred to one on all */
+#define LWIP_TCP_KEEPALIVE 0        /* a peer's liveness is IKE's matter */
+#define SO_REUSE 1                  /* a listener on one address is preferred to one on all */
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 1 /* ConnectionRecord */
 /* The unit of what little lwIP still measures: ticks of 50 ms, set from the clock. Its timers do
    not run, so its counters end nothing and out-of-order data is kept for as long as it takes. */
