@@ -52,26 +52,6 @@ int send_all(int connection, Bytes bytes) {
   return 0;
 }
 
-// One read, with at most one descriptor.
-ssize_t receive_some(int connection, MutableBytes into, int& descriptor) {
-  iovec part{into.data(), into.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const ssize_t count = c_library().recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
-  if (count < 0) return count;
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    if (descriptor >= 0) ::close(descriptor);
-    std::memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
-  }
-  return count;
-}
-
 }  // namespace
 
 DaemonCall::~DaemonCall() {
@@ -100,7 +80,8 @@ int DaemonCall::exchange(const Request& request, const timeval& patience, Signal
 int DaemonCall::receive(int connection, Signals signals) {
   std::size_t have = 0;
   for (;;) {
-    const ssize_t count = receive_some(connection, answer_.storage().subspan(have), descriptor_);
+    const ssize_t count =
+        receive_with_descriptor(connection, answer_.storage().subspan(have), descriptor_);
     if (count < 0 && errno == EINTR) {
       if (signals == Signals::End) return EINTR;
       continue;
@@ -146,6 +127,25 @@ std::optional<Mark> mark_of(int socket) {
   errno = before;
   if (failed != 0 || address.sun_family != AF_UNIX || length > sizeof address) return std::nullopt;
   return parse_mark({address.sun_path, length - offsetof(sockaddr_un, sun_path)});
+}
+
+ssize_t receive_with_descriptor(int socket, MutableBytes into, int& descriptor) {
+  iovec part{into.data(), into.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const ssize_t count = c_library().recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  if (count < 0) return count;
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    if (descriptor >= 0) ::close(descriptor);
+    std::memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
+  }
+  return count;
 }
 
 }  // namespace godwit::shim

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <sys/time.h>
+#include <sys/types.h>
 
 #include "apps/shim/pair_marks.hpp"
 #include "apps/shim/shim_message.hpp"
@@ -41,6 +42,10 @@ class DaemonCall {
   std::optional<Reply> reply_;  // borrows from answer_
   int descriptor_ = -1;
 };
+
+// One read, as recvmsg() says, with at most one descriptor: it replaces `descriptor`, which is -1
+// for none.
+ssize_t receive_with_descriptor(int socket, MutableBytes into, int& descriptor);
 
 // The socket's identity, as the daemon knows it.
 SocketId id_of(int socket);

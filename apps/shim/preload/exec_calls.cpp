@@ -81,14 +81,14 @@ class Environment {
   // `out` has room for count() + own + 1.
   Environment(char* const* environment, char** out) : out_{out} {
     const Settings& said = settings();
-    if (said.library[0] != '\0') {
-      write(preload_, preload_variable, said.library, others(environment));
-      write(library_, library_variable, said.library, nullptr);
+    if (said.own_path[0] != '\0') {
+      write(preload_, preload_variable, said.own_path, others(environment));
+      write(library_, library_variable, said.own_path, nullptr);
       write(socket_, socket_variable, said.socket, nullptr);
       if (said.may_listen) write(server_, server_variable, "1", nullptr);
     }
     for (std::size_t i = 0, all = count(environment); i < all; ++i) {
-      if (said.library[0] == '\0' || !is_ours(environment[i])) *out_++ = environment[i];
+      if (said.own_path[0] == '\0' || !is_ours(environment[i])) *out_++ = environment[i];
     }
     *out_ = nullptr;
   }
@@ -103,8 +103,8 @@ class Environment {
     for (std::size_t i = 0, all = count(environment); i < all; ++i) {
       if (!has_name(environment[i], preload_variable)) continue;
       const char* value = environment[i] + sizeof preload_variable;
-      const std::size_t length = std::strlen(settings().library);
-      if (std::strncmp(value, settings().library, length) != 0) return value;
+      const std::size_t length = std::strlen(settings().own_path);
+      if (std::strncmp(value, settings().own_path, length) != 0) return value;
       if (value[length] == '\0') return nullptr;
       if (value[length] == ':' || value[length] == ' ') return value + length + 1;
       return value;
@@ -128,7 +128,7 @@ class Environment {
 
   char** out_;
   char preload_[1024];
-  char library_[sizeof library_variable + sizeof Settings::library];
+  char library_[sizeof library_variable + sizeof Settings::own_path];
   char socket_[sizeof socket_variable + sizeof Settings::socket];
   char server_[sizeof server_variable + 2];
 };

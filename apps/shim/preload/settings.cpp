@@ -16,7 +16,7 @@ void copy(char* out, std::size_t size, const char* variable) {
 
 __attribute__((constructor(102))) void read_environment() {
   copy(read.socket, sizeof read.socket, socket_variable);
-  copy(read.library, sizeof read.library, library_variable);
+  copy(read.own_path, sizeof read.own_path, library_variable);
   read.may_listen = std::getenv(server_variable) != nullptr;  // NOLINT: the same
   is_read = true;
 }

@@ -9,7 +9,7 @@ namespace godwit::shim {
 struct Settings {
   // Of the daemon's socket and of this library; empty: `godwit run` was not there.
   char socket[108];
-  char library[256];
+  char own_path[256];
   bool may_listen;
 };
 

@@ -172,20 +172,9 @@ bool is_listener(int socket) {
 // The connection that waits, or -1 with the errno of reading the pair.
 int take_connection(int socket, Accepted& accepted, bool& valid) {
   std::array<std::uint8_t, Accepted::length> octets{};
-  iovec part{octets.data(), octets.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const ssize_t count = c_library().recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-  if (count < 0) return -1;
   int descriptor = -1;
-  const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
-    std::memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
-  }
+  const ssize_t count = receive_with_descriptor(socket, octets, descriptor);
+  if (count < 0) return -1;
   const auto parsed = Accepted::parse(Bytes{octets}.first(static_cast<std::size_t>(count)));
   valid = parsed.has_value();
   if (valid) accepted = *parsed;
