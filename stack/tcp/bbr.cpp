@@ -30,13 +30,17 @@ Bbr::Bbr(std::uint32_t mss, std::uint64_t seed)
 }
 
 void Bbr::begin_path(const PathKnowledge* known, Instant now) {
-  model_.begin_path(known, mss_, now);
+  const bool of_another = known != nullptr && known->of_another;
+  model_.begin_path(of_another ? nullptr : known, mss_, now);
   state_ = State::Startup;
   window_ = initial_window(mss_);
   pacing_rate_ = 0;
   // Half of what the path carried; STARTUP finds what it carries now.
   const double rate = known == nullptr ? 0 : rate_of(*known);
-  if (known != nullptr && rate > 0 && known->least_rtt > Duration{0}) {
+  if (of_another) {
+    pacing_rate_ = rate;
+    window_ = std::max<double>(window_, known->window);
+  } else if (known != nullptr && rate > 0 && known->least_rtt > Duration{0}) {
     pacing_rate_ = rate / 2;
     window_ = std::max(window_, model_.bdp_of(rate) / 2);
   }

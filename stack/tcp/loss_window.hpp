@@ -45,10 +45,10 @@ struct LossWindow {
     unproven.reset();
     expected_rtt = Duration{0};
     if (known == nullptr || known->window <= 2 * octets) return;
-    octets = known->window / 2.0;
+    octets = known->of_another ? known->window : known->window / 2.0;
     threshold = known->window;
     unproven = 0;
-    expected_rtt = known->least_rtt;
+    if (!known->of_another) expected_rtt = known->least_rtt;
   }
   // Data that was sent with the window of a return, and arrived.
   void prove(const CongestionController::Ack& ack, std::uint32_t mss) {

@@ -15,6 +15,9 @@ struct PathKnowledge {
   Duration rtt_variance{0};
   Duration least_rtt{0};
   Instant at{};  // of the last measurement
+  // Of the path that is left and lives: the best there is to go on with, paced, until the first
+  // answer by the new one.
+  bool of_another = false;
 };
 
 }  // namespace godwit

@@ -10,7 +10,7 @@ void TcpSender::begin_path(Instant now, const PathKnowledge* known) {
   controller_->begin_path(known, now);
   rack_.forget_path();
   rate_.forget_path(now);
-  if (known != nullptr) {
+  if (known != nullptr && !known->of_another) {
     rtt_.expect(*known);
   } else {
     rtt_.distrust();

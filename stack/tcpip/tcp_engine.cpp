@@ -287,10 +287,14 @@ const PathKnowledge* TcpEngine::known_of_path(const ConnectionRecord& record) co
 }
 
 void TcpEngine::path_switched(ConnectionRecord& record, const FiveTuple& before) {
-  if (const auto known = record.sender.knowledge()) {
-    record.paths.remember(before.local.address, before.remote.address, *known);
+  auto left = record.sender.knowledge();
+  if (left) record.paths.remember(before.local.address, before.remote.address, *left);
+  const PathKnowledge* known = known_of_path(record);
+  if (known == nullptr && left) {
+    left->of_another = true;
+    known = &*left;
   }
-  record.sender.path_switched(stack_.now(), known_of_path(record));
+  record.sender.path_switched(stack_.now(), known);
 }
 
 void TcpEngine::restart(ConnectionRecord& record) {

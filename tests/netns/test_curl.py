@@ -75,7 +75,7 @@ class CurlTest(unittest.TestCase):
 
     # S23: one announcement moves all connections of a peer.
     def test_several_connections_move_together(self):
-        lab = self.stage(24 * MIB, pace=(1 << 14, 3))
+        lab = self.stage(24 * MIB, pace=(1 << 14, 6))
         downloads = [Download(lab, f"http://{CH_ADDRESS}/file", *PROXY) for _ in range(4)]
         moves = journey.travel(lab, ROUND[:2], dwell=0.8)
         for download in downloads:

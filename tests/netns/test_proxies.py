@@ -44,7 +44,7 @@ class ProxiesTest(unittest.TestCase):
 
     # C6, S3: three programs at once, each by another protocol, through two moves.
     def test_downloads_survive_moves_whichever_protocol_they_use(self):
-        lab = self.stage(12 * MIB, pace=(1 << 14, 3))
+        lab = self.stage(12 * MIB, pace=(1 << 14, 6))
         self.start()
         downloads = {way: Download(lab, "http://ch/file", *options) for way, options in WAYS}
         moves = journey.travel(lab, MOVES, dwell=0.6)
@@ -106,7 +106,7 @@ class ProxiesTest(unittest.TestCase):
 
     # Programs that know no proxy: a port and a socket of this host lead to the peer's service.
     def test_forwards_survive_moves(self):
-        lab = self.stage(24 * MIB, pace=(1 << 14, 3))
+        lab = self.stage(24 * MIB, pace=(1 << 14, 6))
         path = lab.path("mh", "web.sock")
         self.start(forward=[{"listen": "127.0.0.1:8081", "to": "ch:80"},
                             {"listen": f"unix:{path}", "to": f"{CH_ADDRESS}:80"},

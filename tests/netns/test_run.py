@@ -101,7 +101,7 @@ class RunTest(unittest.TestCase):
 
     # C7, S3: the peer by its name, two moves, every octet.
     def test_curl_downloads_through_moves(self):
-        lab = self.stage(12 * MIB, pace=(1 << 14, 3))
+        lab = self.stage(12 * MIB, pace=(1 << 14, 6))
         self.count_unprotected()
         download = Download(lab, "http://ch/file", through=self.through())
         self.wait_until_flowing(1)

@@ -139,14 +139,58 @@ TEST(TcpPath, AfterMakeBeforeBreakLessThanOnePercentIsRepeated) {
 
 // A new path begins with an initial window, whatever the old one carried: no burst into it.
 TEST(TcpPath, AnUnknownPathBeginsWithAnInitialWindow) {
-  Roaming roaming{fast};
-  roaming.hosts.run_for(3s);
-  roaming.make_before_break(roaming.second, slow);
-  const std::uint64_t lost = roaming.hosts.a_to_b.lost, sent = roaming.hosts.a_to_b.packets;
-  roaming.hosts.run_for(75ms);  // no answer has come by it
-  EXPECT_LE(roaming.hosts.a_to_b.packets - sent, 12u);
-  roaming.hosts.run_for(150ms);
-  EXPECT_EQ(roaming.hosts.a_to_b.lost, lost);
+  for (const Congestion congestion : {Congestion::Cubic, Congestion::Bbr}) {
+    Roaming roaming{fast, congestion};
+    roaming.hosts.run_for(3s);
+    roaming.break_before_make(roaming.second, slow);
+    const std::uint64_t lost = roaming.hosts.a_to_b.lost, sent = roaming.hosts.a_to_b.packets;
+    roaming.hosts.run_for(35ms);
+    EXPECT_LE(roaming.hosts.a_to_b.packets - sent, 12u);
+    roaming.hosts.run_for(40ms);  // its first answer, for what the old path had brought
+    EXPECT_LE(roaming.hosts.a_to_b.packets - sent, 36u);
+    roaming.hosts.run_for(150ms);
+    EXPECT_EQ(roaming.hosts.a_to_b.lost, lost);
+  }
+}
+
+// Where the old path lives, the flow goes on as it went until the new path answers: B1, no gap
+// beyond the sender's pace. No faster than it went, too.
+TEST(TcpPath, WhereTheOldPathLivesTheFlowGoesOn) {
+  for (const Congestion congestion : {Congestion::Cubic, Congestion::Bbr}) {
+    Roaming roaming{fast, congestion};
+    roaming.hosts.run_for(3s);
+    const auto packets_in = [&](Duration time) {
+      const std::uint64_t before = roaming.hosts.a_to_b.packets;
+      roaming.hosts.run_for(time);
+      return static_cast<double>(roaming.hosts.a_to_b.packets - before);
+    };
+    const double steady = packets_in(100ms) / 100;
+    roaming.make_before_break(roaming.second, slow);
+    for (int i = 0; i < 8; ++i) {  // nothing has come by the new path yet
+      const double now = packets_in(5ms) / 5;
+      // At first an initial window and the pacer's 2 ms are free.
+      EXPECT_LT(now, (i == 0 ? 2.2 : 1.3) * steady)
+          << to_string(congestion) << ", " << 5 * i << " ms";
+      if (i >= 2) continue;
+      EXPECT_GT(now, 0.7 * steady) << to_string(congestion) << ", " << 5 * i << " ms";
+    }
+  }
+}
+
+// What the path that was left carried is a guess: where the new one carries less, one window's
+// worth of it is lost and the next is the new path's.
+TEST(TcpPath, AGuessThatWasTooHighCostsAWindow) {
+  for (const Congestion congestion : {Congestion::Cubic, Congestion::Bbr}) {
+    Roaming roaming{{20ms, 300}, congestion};
+    roaming.hosts.run_for(3s);
+    roaming.make_before_break(roaming.second, {20ms, 10});
+    const std::uint64_t lost = roaming.hosts.a_to_b.lost;
+    roaming.hosts.run_for(2s);
+    const double window = 2 * 300 * mega / 8 * 0.04 / 1400;  // the path and its queue
+    EXPECT_LE(roaming.hosts.a_to_b.lost - lost, window) << to_string(congestion);
+    EXPECT_GT(roaming.megabits_in(1s), 7.0) << to_string(congestion);
+    EXPECT_EQ(roaming.transfer->wrong(), 0u);
+  }
 }
 
 // The measure: 90 % of the new path's rate within ten round trips.
