@@ -115,7 +115,7 @@ Outcome<Done> Daemon::open_shim() {
     if (user == nullptr) return Problem{"shim.users: this host has no user '" + name + "'"};
     users.push_back(user->pw_uid);
   }
-  shim_connector_.emplace(io_.get_executor(), runner_.node());
+  shim_connector_.emplace(io_.get_executor(), runner_.node(), config_.tcp.congestion);
   shim_connector_->ask_zones(*zones_);
   shim_.emplace(io_, *shim_connector_, log_, std::move(users));
   return shim_->listen(config_.shim->path);

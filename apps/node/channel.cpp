@@ -25,8 +25,11 @@ class StackChannel final : public ByteChannel {
   }
   void shutdown_write() override { stream_.shutdown_write(); }
   void abort() override { stream_.abort(); }
-  void set_no_delay(bool on) override { stream_.set_no_delay(on); }
-  void set_traffic_class(std::uint8_t octet) override { stream_.set_traffic_class(octet); }
+  void set_options(const ChannelOptions& options) override {
+    stream_.set_no_delay(options.no_delay);
+    stream_.set_traffic_class(options.traffic_class);
+    if (options.congestion) stream_.set_congestion(*options.congestion);
+  }
 
  private:
   TcpStream stream_;
@@ -65,10 +68,10 @@ class HostChannel final : public ByteChannel {
     socket_.set_option(asio::socket_base::linger{true, 0}, ignored);
     socket_.close(ignored);
   }
-  void set_no_delay(bool on) override {
-    asio::error_code ignored;
+  void set_options(const ChannelOptions& options) override {
     if constexpr (std::is_same_v<Socket, asio::ip::tcp::socket>) {
-      socket_.set_option(asio::ip::tcp::no_delay{on}, ignored);
+      asio::error_code ignored;
+      socket_.set_option(asio::ip::tcp::no_delay{options.no_delay}, ignored);
     }
   }
 

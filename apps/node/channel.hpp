@@ -1,10 +1,11 @@
 // Bytes in both directions, whatever they come by: the stack's TCP, the host's own, or a
-// Unix socket. What can
-// be done at once is done at once; waiting is a separate thing, so that nobody holds a buffer
-// while nothing happens.
+// Unix socket. What can be done at once is done at once; waiting is a separate thing, so that
+// nobody holds a buffer while nothing happens.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 
 #include <asio/awaitable.hpp>
 #include <asio/ip/tcp.hpp>
@@ -12,8 +13,16 @@
 
 #include "apps/node/stream.hpp"
 #include "stack/core/bytes.hpp"
+#include "stack/tcp/congestion_controller.hpp"
 
 namespace godwit {
+
+// How TCP is to carry it.
+struct ChannelOptions {
+  bool no_delay = false;                 // small writes leave at once: Nagle's algorithm is off
+  std::uint8_t traffic_class = 0;        // the octet of IP's header, without its bits for ECN
+  std::optional<Congestion> congestion;  // none: what is usual there
+};
 
 class ByteChannel {
  public:
@@ -26,10 +35,8 @@ class ByteChannel {
   virtual asio::awaitable<asio::error_code> wait(Wait what) = 0;
   virtual void shutdown_write() = 0;
   virtual void abort() = 0;  // the other side sees a reset; waits end
-  // Small writes leave at once (Nagle's algorithm is off), or not; and the octet of IP's header
-  // that asks for a class of service. A channel to a program has neither.
-  virtual void set_no_delay(bool /*on*/) {}
-  virtual void set_traffic_class(std::uint8_t /*octet*/) {}
+  // A channel to a program has none.
+  virtual void set_options(const ChannelOptions& /*options*/) {}
 };
 
 std::unique_ptr<ByteChannel> make_channel(TcpStream stream);

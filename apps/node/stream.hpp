@@ -27,6 +27,7 @@ namespace godwit {
 
 class TcpAcceptor;
 class TcpSocket;
+enum class Congestion : std::uint8_t;  // stack/tcp/congestion_controller.hpp
 
 // What a socket's failure is called in Asio's world.
 asio::error_code to_asio(const Error& error);
@@ -111,6 +112,7 @@ class TcpStream {
   void cancel();
   void set_no_delay(bool on);
   void set_traffic_class(std::uint8_t octet);
+  void set_congestion(Congestion kind);
 
   // void(error_code). Ends when read_some() or write_some() would not block.
   template <class Token>

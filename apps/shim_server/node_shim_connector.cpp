@@ -89,8 +89,9 @@ asio::ip::tcp::acceptor bind_at_host(const asio::any_io_executor& executor, cons
 
 }  // namespace
 
-NodeShimConnector::NodeShimConnector(asio::any_io_executor executor, Node& node)
-    : executor_{executor}, node_{node}, names_{executor, node} {}
+NodeShimConnector::NodeShimConnector(asio::any_io_executor executor, Node& node,
+                                     Congestion congestion)
+    : executor_{executor}, node_{node}, congestion_{congestion}, names_{executor, node} {}
 
 asio::error_code NodeShimConnector::refusal(const Endpoint& remote) {
   const Endpoint to = meant(remote);

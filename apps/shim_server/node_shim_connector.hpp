@@ -16,8 +16,8 @@ namespace godwit::shim {
 // meets no wire. The rest goes where policy says, or nowhere.
 class NodeShimConnector final : public ShimConnector {
  public:
-  // `node` outlives it.
-  NodeShimConnector(asio::any_io_executor executor, Node& node);
+  // `node` outlives it; `congestion` is what its connections have.
+  NodeShimConnector(asio::any_io_executor executor, Node& node, Congestion congestion);
   // `zones` outlives the connector's work.
   void ask_zones(ZoneLookup& zones) { names_.ask_zones(zones); }
   asio::error_code refusal(const Endpoint& remote) override;
@@ -27,12 +27,14 @@ class NodeShimConnector final : public ShimConnector {
   asio::awaitable<std::vector<IpAddress>> find_addresses(std::string name) override;
   std::string name_of(const IpAddress& address) override;
   bool is_own(const IpAddress& address) override;
+  Congestion usual_congestion() const override { return congestion_; }
 
  private:
   asio::awaitable<ConnectResult> connect_protected(Endpoint remote);
 
   asio::any_io_executor executor_;
   Node& node_;
+  Congestion congestion_;
   NameLookup names_;
 };
 

@@ -49,6 +49,8 @@ class ShimConnector {
   virtual std::string name_of(const IpAddress& address) = 0;
   // May a program bind its socket to it?
   virtual bool is_own(const IpAddress& address) = 0;
+  // Of a connection that asks for no other.
+  virtual Congestion usual_congestion() const = 0;
 };
 
 }  // namespace godwit::shim

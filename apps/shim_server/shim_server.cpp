@@ -210,7 +210,8 @@ ShimServer::Answer ShimServer::carry_out(const OpenSocket& open, const Caller& c
   auto made = make_pair(open);
   if (const int* error = std::get_if<int>(&made)) return {failure(*error)};
   auto& pair = std::get<PairEnd::Pair>(made);
-  start(std::make_shared<StreamSocket>(pair.id, caller.user, open.family, std::move(pair.daemon)));
+  start(std::make_shared<StreamSocket>(pair.id, caller.user, open.family,
+                                       connector_.usual_congestion(), std::move(pair.daemon)));
   return {encode(Reply{Done{}}), std::move(pair.program)};
 }
 
@@ -309,8 +310,9 @@ asio::error_code ShimServer::accept(StreamSocket& listener, Incoming& incoming) 
   auto& pair = std::get<PairEnd::Pair>(made);
   const auto message = Accepted{incoming.remote}.encode();
   if (const auto error = listener.hand_over(message, pair.program)) return error;
-  auto socket = std::make_shared<StreamSocket>(pair.id, listener.owner(), listener.family(),
-                                               std::move(pair.daemon));
+  auto socket =
+      std::make_shared<StreamSocket>(pair.id, listener.owner(), listener.family(),
+                                     connector_.usual_congestion(), std::move(pair.daemon));
   socket->take(listener, std::move(incoming));
   start(std::move(socket));
   return {};

@@ -13,9 +13,9 @@
 namespace godwit::shim {
 namespace {
 
-constexpr std::uint8_t ecn_bits = 0x03;  // RFC 3168: the stack's, not the program's
-constexpr std::string_view congestion_control = "cubic";
-constexpr int most_buffer = 212992;  // net.core.wmem_max, as Linux has it by default
+constexpr std::uint8_t ecn_bits = 0x03;           // RFC 3168: the stack's, not the program's
+constexpr std::size_t most_congestion_name = 16;  // with the octet that ends it: TCP_CA_NAME_MAX
+constexpr int most_buffer = 212992;               // net.core.wmem_max, as Linux has it by default
 constexpr int highest_int = std::numeric_limits<int>::max();
 
 enum class Kind : std::uint8_t {
@@ -91,7 +91,10 @@ int SocketOptions::set(std::uint32_t level, std::uint32_t name, Bytes value) {
   }
   if (level == IPPROTO_TCP && name == TCP_CONGESTION && transport_ == Transport::Stream) {
     const std::string_view asked{reinterpret_cast<const char*>(value.data()), value.size()};
-    return asked.substr(0, asked.find('\0')) == congestion_control ? 0 : ENOENT;
+    const auto kind = parse_congestion(asked.substr(0, asked.find('\0')));
+    if (!kind) return ENOENT;
+    congestion_ = kind;
+    return 0;
   }
   const Rule* rule = rule_for({level, name});
   if (rule == nullptr || !has(*rule)) return ENOPROTOOPT;
@@ -131,8 +134,9 @@ std::variant<ByteString, int> SocketOptions::get(std::uint32_t level, std::uint3
     }
   }
   if (stream && level == IPPROTO_TCP && name == TCP_CONGESTION) {
-    ByteString out(congestion_control.begin(), congestion_control.end());
-    out.resize(16);  // TCP_CA_NAME_MAX
+    const std::string_view name_of_it = to_string(congestion_.value_or(usual_));
+    ByteString out(name_of_it.begin(), name_of_it.end());
+    out.resize(most_congestion_name);
     return out;
   }
   const Rule* rule = rule_for({level, name});
@@ -140,16 +144,16 @@ std::variant<ByteString, int> SocketOptions::get(std::uint32_t level, std::uint3
   return bytes_of(value_of(*rule));
 }
 
-bool SocketOptions::no_delay() const {
-  return value_of(*rule_for({IPPROTO_TCP, TCP_NODELAY})) != 0;
-}
 bool SocketOptions::only_v6() const {
   return value_of(*rule_for({IPPROTO_IPV6, IPV6_V6ONLY})) != 0;
 }
-std::uint8_t SocketOptions::traffic_class() const {
-  const Key key =
+
+ChannelOptions SocketOptions::for_channel() const {
+  const Key class_key =
       family_ == IpFamily::V4 ? Key{IPPROTO_IP, IP_TOS} : Key{IPPROTO_IPV6, IPV6_TCLASS};
-  return static_cast<std::uint8_t>(value_of(*rule_for(key)));
+  return {.no_delay = value_of(*rule_for({IPPROTO_TCP, TCP_NODELAY})) != 0,
+          .traffic_class = static_cast<std::uint8_t>(value_of(*rule_for(class_key))),
+          .congestion = congestion_};
 }
 
 }  // namespace godwit::shim

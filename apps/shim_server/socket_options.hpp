@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <utility>
 #include <variant>
 
 #include <sys/socket.h>
 
+#include "apps/node/channel.hpp"
 #include "apps/shim/shim_message.hpp"
 #include "stack/core/bytes.hpp"
 
@@ -16,16 +18,17 @@ namespace godwit::shim {
 
 class SocketOptions {
  public:
-  SocketOptions(IpFamily family, Transport transport) : family_{family}, transport_{transport} {}
+  // `usual`: the congestion control of who chooses none.
+  SocketOptions(IpFamily family, Transport transport, Congestion usual = Congestion::Cubic)
+      : family_{family}, transport_{transport}, usual_{usual} {}
 
   // 0 or an errno, as setsockopt() has it.
   int set(std::uint32_t level, std::uint32_t name, Bytes value);
   // The value, or an errno.
   std::variant<ByteString, int> get(std::uint32_t level, std::uint32_t name) const;
 
-  bool no_delay() const;
+  ChannelOptions for_channel() const;
   bool only_v6() const;
-  std::uint8_t traffic_class() const;
   // Closing throws away what was not sent and resets.
   bool closes_with_reset() const { return linger_.l_onoff != 0 && linger_.l_linger == 0; }
 
@@ -38,6 +41,8 @@ class SocketOptions {
 
   IpFamily family_;
   Transport transport_;
+  Congestion usual_;
+  std::optional<Congestion> congestion_;
   std::map<Key, int> values_;  // those that were set
   linger linger_{};
 };

@@ -58,11 +58,12 @@ class FarEnd final : public ByteChannel {
 
 }  // namespace
 
-StreamSocket::StreamSocket(SocketId id, uid_t owner, IpFamily family, std::unique_ptr<PairEnd> end)
+StreamSocket::StreamSocket(SocketId id, uid_t owner, IpFamily family, Congestion usual,
+                           std::unique_ptr<PairEnd> end)
     : id_{id},
       owner_{owner},
       family_{family},
-      options_{family, Transport::Stream},
+      options_{family, Transport::Stream, usual},
       end_{std::move(end)},
       begun_{end_->executor(), asio::steady_timer::time_point::max()},
       settled_{end_->executor(), asio::steady_timer::time_point::max()} {}
@@ -136,10 +137,10 @@ void StreamSocket::fail(const asio::error_code& error) {
 }
 
 asio::awaitable<void> StreamSocket::carry(Connection connection, RelayBuffers& buffers) {
+  far_ = connection.channel.get();
+  far_->set_options(options_.for_channel());
   FarEnd far{std::move(connection.channel), *end_};
   local_ = connection.local;
-  far_ = &far;
-  apply_options(far);
   if (!state_.is_open()) state_.handle_established();
   end_->drain();
   settle(0);
@@ -155,11 +156,6 @@ asio::awaitable<void> StreamSocket::carry(Connection connection, RelayBuffers& b
   }
   if (options_.closes_with_reset() && end_->hung_up()) far.reset();
   far_ = nullptr;
-}
-
-void StreamSocket::apply_options(ByteChannel& channel) const {
-  channel.set_no_delay(options_.no_delay());
-  channel.set_traffic_class(options_.traffic_class());
 }
 
 void StreamSocket::settle(int result) {
@@ -243,7 +239,7 @@ std::variant<Endpoint, int> StreamSocket::peer_name() const {
 
 int StreamSocket::set_option(std::uint32_t level, std::uint32_t name, Bytes value) {
   const int error = options_.set(level, name, value);
-  if (error == 0 && far_ != nullptr) apply_options(*far_);
+  if (error == 0 && far_ != nullptr) far_->set_options(options_.for_channel());
   return error;
 }
 

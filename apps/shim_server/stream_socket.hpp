@@ -21,7 +21,9 @@ namespace godwit::shim {
 
 class StreamSocket {
  public:
-  StreamSocket(SocketId id, uid_t owner, IpFamily family, std::unique_ptr<PairEnd> end);
+  // `usual`: the congestion control of who chooses none.
+  StreamSocket(SocketId id, uid_t owner, IpFamily family, Congestion usual,
+               std::unique_ptr<PairEnd> end);
 
   SocketId id() const { return id_; }
   uid_t owner() const { return owner_; }
@@ -73,7 +75,6 @@ class StreamSocket {
   asio::awaitable<ConnectResult> try_to_connect(ShimConnector& connector);
   void fail(const asio::error_code& error);
   asio::awaitable<void> carry(Connection connection, RelayBuffers& buffers);
-  void apply_options(ByteChannel& channel) const;
   void settle(int result);
   Endpoint nowhere() const;
 

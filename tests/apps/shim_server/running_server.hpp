@@ -25,6 +25,32 @@
 
 namespace godwit::shim {
 
+// Remembers how TCP was to carry it.
+class WatchedChannel final : public ByteChannel {
+ public:
+  WatchedChannel(std::unique_ptr<ByteChannel> channel, std::vector<ChannelOptions>& options)
+      : channel_{std::move(channel)}, options_{options} {}
+  std::size_t read_some(MutableBytes out, asio::error_code& error) override {
+    return channel_->read_some(out, error);
+  }
+  std::size_t write_some(Bytes bytes, asio::error_code& error) override {
+    return channel_->write_some(bytes, error);
+  }
+  asio::awaitable<asio::error_code> wait(Wait what) override {
+    co_return co_await channel_->wait(what);
+  }
+  void shutdown_write() override { channel_->shutdown_write(); }
+  void abort() override { channel_->abort(); }
+  void set_options(const ChannelOptions& options) override {
+    channel_->set_options(options);
+    options_.push_back(options);
+  }
+
+ private:
+  std::unique_ptr<ByteChannel> channel_;
+  std::vector<ChannelOptions>& options_;
+};
+
 // Everything is a service of this host, but for what a test says otherwise.
 class HostConnector final : public ShimConnector {
  public:
@@ -35,7 +61,12 @@ class HostConnector final : public ShimConnector {
   }
   asio::awaitable<ConnectResult> connect(Endpoint remote) override {
     remote.address = from_asio(to_asio(remote.address));
-    co_return co_await connect_from_host(executor_, remote);
+    auto result = co_await connect_from_host(executor_, remote);
+    if (auto* connection = std::get_if<Connection>(&result)) {
+      connection->channel =
+          std::make_unique<WatchedChannel>(std::move(connection->channel), options);
+    }
+    co_return result;
   }
   ListenResult listen(const Endpoint& local) override {
     if (local.address.is_unspecified())
@@ -59,6 +90,9 @@ class HostConnector final : public ShimConnector {
     return from_asio(to_asio(address)).is_loopback();
   }
 
+  Congestion usual_congestion() const override { return Congestion::Bbr; }
+
+  std::vector<ChannelOptions> options;
   std::map<IpAddress, asio::error_code> refused;
   std::map<std::string, std::vector<IpAddress>> names;
 

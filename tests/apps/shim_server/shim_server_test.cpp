@@ -2,6 +2,9 @@
 #include "apps/shim_server/shim_server.hpp"
 
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -112,6 +115,36 @@ TEST_F(ShimServerTest, OtherUsersHaveNoSocketOfMine) {
     EXPECT_EQ(call(Request{SetOption{id, SOL_SOCKET, SO_KEEPALIVE, {}}}), Reply{Failure{EINVAL}});
   }};
   other.join();
+}
+
+ByteString bytes_of(int value) {
+  ByteString bytes(sizeof value);
+  std::memcpy(bytes.data(), &value, sizeof value);
+  return bytes;
+}
+
+// What was set before connect() holds for the connection, and so does what is set later.
+TEST_F(ShimServerTest, OptionsReachTheConnection) {
+  FileDescriptor mine;
+  const SocketId id = open(mine);
+  const ByteString vegas = *from_hex("7665676173"), reno = *from_hex("72656e6f00");
+  const ByteString on = bytes_of(1), urgent = bytes_of(0xb8);
+  EXPECT_EQ(call(Request{SetOption{id, IPPROTO_TCP, TCP_CONGESTION, vegas}}),
+            Reply{Failure{ENOENT}});
+  EXPECT_EQ(call(Request{SetOption{id, IPPROTO_TCP, TCP_CONGESTION, reno}}), Reply{Done{}});
+  EXPECT_EQ(call(Request{SetOption{id, IPPROTO_TCP, TCP_NODELAY, on}}), Reply{Done{}});
+  const Endpoint there{IpAddress::v4({127, 0, 0, 1}), services_.echo_port()};
+  EXPECT_EQ(call(Request{Connect{id, there, Waiting::Returns}}), Reply{Failure{EINPROGRESS}});
+  pollfd connected{mine.get(), POLLOUT, 0};
+  ASSERT_EQ(::poll(&connected, 1, 10'000), 1);
+  EXPECT_EQ(call(Request{SetOption{id, IPPROTO_IP, IP_TOS, urgent}}), Reply{Done{}});
+  const auto options = ask([this] { return connector_.options; });
+  ASSERT_EQ(options.size(), 2u);
+  EXPECT_TRUE(options[0].no_delay);
+  EXPECT_EQ(options[0].congestion, Congestion::Reno);
+  EXPECT_EQ(options[0].traffic_class, 0);
+  EXPECT_EQ(options[1].traffic_class, 0xb8);
+  EXPECT_TRUE(options[1].no_delay);
 }
 
 TEST_F(ShimServerTest, WhatIsNoRequestIsAnsweredAndLogged) {
