@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """./dev bench: measures Godwit beside the kernel's TCP, in one run on one machine.
 
-usage: bench.py [bulk] [proxy] [stall] [mobility] [handover] [ways-in] [--json FILE] [--build DIR]
+usage: bench.py [bulk] [proxy] [stall] [mobility] [handover] [ways-in] [tcp] [--json FILE] [--build DIR]
                 [--seconds S] [--runs N] [--moves N] [--quick] [--peers DIR]
 
 bulk   one transfer over a cable between two namespaces, a core for each end: the kernel's TCP,
@@ -14,7 +14,10 @@ handover  moves in every manner, under Godwit and under what else survives one; 
 ways-in  the proxy beside Dante and microsocks: connections per second, time of one, bulk; memory
        of idle connections; what others notice of a destination that never answers
 
-Without a name, all but handover and ways-in. Prints tables; with --json the same as a list of
+tcp    congestion control: Godwit's controllers beside the kernel's on paths of every length, loss,
+       order and queue; two hours, with --quick ten minutes
+
+Without a name, all but handover, ways-in and tcp. Prints tables; with --json the same as a list of
 {name, value, unit, n, min, max, reference}: value is the median of n runs, reference what it is
 to be held against (bulk: the kernel in the same run; stall: what is allowed). Ends with status 1 if
 a target is missed, with 2 if something that it needs is.
@@ -32,6 +35,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "netns"))
 
 import godwit_moves  # noqa: E402
 import handover  # noqa: E402
+import tcp_grid  # noqa: E402
 import ways_in  # noqa: E402
 from godwit import SOCKS, Host, configure_pair  # noqa: E402
 from godwit_moves import BREAK, Case  # noqa: E402
@@ -83,55 +87,77 @@ def show(items):
 
 class BulkPair:
     """Two hosts on one cable; each stack a host of its own behind a TUN device, so that the
-    same path serves with and without ESP."""
+    same path serves with and without ESP. Several pairs may share a cable, by their numbers."""
 
-    STACKS = ("10.72.1.2", "10.72.2.2")
-
-    def __init__(self, pair):
+    def __init__(self, pair, controllers=(), number=0):
         self.pair = pair
-        self.hosts = [Host(pair, pair.one, "one"), Host(pair, pair.two, "two")]
+        self.controllers = controllers
+        self.device = f"godwit{number}"
+        self.port = PORT + number
+        self.stacks = (f"10.72.{2 * number + 1}.2", f"10.72.{2 * number + 2}.2")
+        self.hosts = [Host(pair, pair.one, f"one{number}"), Host(pair, pair.two, f"two{number}")]
         keys = [host.init() for host in self.hosts]
         for i, host in enumerate(self.hosts):
             other = 1 - i
             pair.sysctl(host.namespace, "net.ipv4.ip_forward=1")
-            run(*inside(host.namespace), "ip", "route", "add", self.STACKS[other] + "/32", "via",
+            run(*inside(host.namespace), "ip", "route", "add", self.stacks[other] + "/32", "via",
                 pair.addresses[other])
             self._configure(host, i, [{"name": self.hosts[other].name, "key": keys[other],
-                                       "addresses": [self.STACKS[other]]}])
+                                       "addresses": [self.stacks[other]]}])
 
     def _configure(self, host, number, peers):
         host.configs = {}
-        for name, policy in (("esp", [{"protect": "any", "with": "esp aes256gcm16"}]),
-                             ("plain", [{"bypass": "any"}])):
-            host.configure(policy=policy, peers=peers, link={
-                "tun": {"device": "godwit0", "address": self.STACKS[number] + "/24"}})
+        protect = [{"protect": "any", "with": "esp aes256gcm16"}]
+        ways = [("esp", protect, {}), ("plain", [{"bypass": "any"}], {})]
+        ways += [(f"esp-{name}", protect, {"congestion": name}) for name in self.controllers]
+        for name, policy, tcp in ways:
+            host.configure(policy=policy, peers=peers, tcp=tcp, link={
+                "tun": {"device": self.device, "address": self.stacks[number] + "/24"}})
             host.configs[name] = os.path.join(host.directory, name + ".json")
             os.replace(host.config_path, host.configs[name])
 
-    def transfer(self, how, seconds):
-        """(goodput in Mbit/s, CPU seconds per GB at the sender, at the receiver)"""
+    def begin(self, how, seconds, congestion=None):
+        """A transfer that runs; `congestion` is for the kernel, Godwit's is in its
+        configuration."""
         program = self.pair.program("bulk_bench")
         sender, receiver = self.hosts
-        arguments = [["--kernel"], ["--kernel"]]
+        arguments = [["--kernel", *(["--congestion", congestion] if congestion else [])],
+                     ["--kernel"]]
         target = self.pair.addresses[1]
         if how != "kernel":
             arguments = [["--config", host.configs[how]] for host in self.hosts]
-            target = self.STACKS[1]
-        listening = self.pair.start(receiver.namespace, program, "receive", str(PORT), "--cpu",
-                                    "1", *arguments[1], stdout=subprocess.PIPE, text=True,
-                                    log=self.pair.path("receiver.log"))
+            target = self.stacks[1]
+        listening = self.pair.start(receiver.namespace, program, "receive", str(self.port),
+                                    "--cpu", "1", *arguments[1], stdout=subprocess.PIPE, text=True,
+                                    log=self.pair.path(f"receiver-{self.port}.log"))
         if not listening.stdout.readline():
             raise LabError("bulk_bench does not listen: " + listening.log_tail())
-        _, output, _ = self.pair.run(sender.namespace, program, "send", f"{target}:{PORT}",
-                                     str(seconds), "--cpu", "0", *arguments[0],
-                                     timeout=seconds + 30)
+        sending = self.pair.start(sender.namespace, program, "send", f"{target}:{self.port}",
+                                  str(seconds), "--cpu", "0", *arguments[0],
+                                  stdout=subprocess.PIPE, text=True,
+                                  log=self.pair.path(f"sender-{self.port}.log"))
+        return how, seconds, sending, listening
+
+    def finish(self, transfer, patience=30):
+        """(goodput in Mbit/s, CPU seconds per GB at the sender, at the receiver)"""
+        how, seconds, sending, listening = transfer
+        try:
+            output, _ = sending.communicate(timeout=seconds + patience)
+        except subprocess.TimeoutExpired:
+            raise LabError(f"{how}: the sender does not end") from None
+        if sending.returncode:
+            raise LabError(f"{how}: the sender ended: {sending.log_tail()}")
         sent, received = json.loads(output), json.loads(listening.stdout.readline())
         listening.wait(10)
+        self.pair.stop(sending)
         self.pair.stop(listening)
         if sent["bytes"] != received["bytes"]:
             raise LabError(f"{how}: {sent['bytes']} bytes sent, {received['bytes']} received")
         return (received["bytes"] * 8e-6 / received["seconds"],
                 *((end["user"] + end["system"]) / end["bytes"] * 1e9 for end in (sent, received)))
+
+    def transfer(self, how, seconds, congestion=None, patience=30):
+        return self.finish(self.begin(how, seconds, congestion), patience)
 
 
 def bench_bulk(options, results):
@@ -231,7 +257,11 @@ def bench_ways_in(options, results):
     ways_in.bench_ways_in(options, results, say, show)
 
 
-BENCHES = {"bulk": bench_bulk, "proxy": bench_proxy, "stall": bench_stall,
+def bench_tcp(options, results):
+    tcp_grid.bench_tcp(options, results, say, BulkPair)
+
+
+BENCHES = {"tcp": bench_tcp, "bulk": bench_bulk, "proxy": bench_proxy, "stall": bench_stall,
            "mobility": bench_mobility, "handover": handover.bench_handover,
            "ways-in": bench_ways_in}
 BY_DEFAULT = ("bulk", "proxy", "stall", "mobility")

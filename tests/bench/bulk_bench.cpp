@@ -4,10 +4,11 @@
 // the kernel does for it within its system calls.
 //
 //   bulk_bench receive PORT             [--config FILE | --kernel] [--cpu N]
-//   bulk_bench send ADDRESS:PORT SECONDS [--config FILE | --kernel] [--cpu N]
+//   bulk_bench send ADDRESS:PORT SECONDS [--config FILE | --kernel [--congestion NAME]] [--cpu N]
 //
 // Prints one line of JSON: bytes, seconds, CPU seconds in user space and in the kernel. The
-// receiver's seconds are from the first byte to the last.
+// receiver's seconds are from the first byte to the last. --congestion is the kernel's controller;
+// Godwit's is in its configuration.
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -93,6 +94,7 @@ struct Options {
   std::uint16_t port = 0;
   std::chrono::duration<double> duration{0};
   std::string config;
+  std::string congestion;
 };
 
 // --- Godwit -----------------------------------------------------------------------------------
@@ -236,6 +238,11 @@ void kernel_receive(const Options& options) {
 
 void kernel_send(const Options& options) {
   const int socket = kernel_socket();
+  if (!options.congestion.empty() &&
+      ::setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, options.congestion.data(),
+                   static_cast<socklen_t>(options.congestion.size())) != 0) {
+    die_of_errno("congestion control " + options.congestion);
+  }
   const sockaddr_in address = address_of(options.to, 0);
   if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     die_of_errno("connect");
@@ -265,6 +272,8 @@ int main(int argc, char** argv) {
       kernel = true;
     } else if (word == "--config" && i + 1 < argc) {
       options.config = argv[++i];
+    } else if (word == "--congestion" && i + 1 < argc) {
+      options.congestion = argv[++i];
     } else if (word == "--cpu" && i + 1 < argc) {
       cpu_set_t cpus;
       CPU_ZERO(&cpus);

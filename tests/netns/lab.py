@@ -5,7 +5,7 @@
 
 `mh` is the mobile host, `ch` its correspondent, `rt` a router that forwards only what comes from
 the network it belongs to (BCP 38) and drops silently what it cannot deliver. The wire element
-(wire_element.cpp) gives the path delay, rate and loss. No namespace has a way out.
+(wire/) gives the path delay, rate and loss. No namespace has a way out.
 
 A lab's names carry the id of its process, so several may stand at once. Everything started in a
 lab dies with it, by its own process id; what a killed run has left is removed by the next.
@@ -290,9 +290,35 @@ class Pair(Namespaces):
 
     def lay(self):
         self.cable(self.one, "wire", self.two, "wire")
+        self._address()
+
+    def _address(self):
         for namespace, address in zip((self.one, self.two), self.addresses):
             run(*inside(namespace), "ip", "addr", "add", address + "/24", "dev", "wire")
             run(*inside(namespace), "ip", "link", "set", "wire", "up")
+
+
+class WiredPair(Pair):
+    """The same two hosts with a wire element in the middle of the cable."""
+
+    roles = ("p1", "p2", "el")
+
+    def __init__(self, delay_ms=0.0, build=None):
+        Namespaces.__init__(self, build)
+        self.one, self.two, self.el = self._namespaces()
+        self.wire = None
+        self._delay_ms = delay_ms
+
+    def lay(self):
+        self.cable(self.one, "wire", self.el, "e0")
+        self.cable(self.el, "e1", self.two, "wire")
+        for device in ("e0", "e1"):
+            run(*inside(self.el), "ip", "link", "set", device, "up")
+        self._address()
+        process = self.start(self.el, self.program("wire_element"), "e0", "e1", "--delay",
+                             str(self._delay_ms), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             text=True)
+        self.wire = Wire(process)
 
 
 class Lab(Namespaces):
