@@ -13,12 +13,12 @@
 #include "apps/node/publish_config.hpp"
 #include "apps/node/shim_config.hpp"
 #include "apps/node/socks_config.hpp"
+#include "apps/node/tcp_config.hpp"
 #include "ipsec/ike/ike_peer.hpp"
 #include "ipsec/policy/policy_table.hpp"
 #include "mobility/peer_table.hpp"
 #include "stack/core/endpoint.hpp"
 #include "stack/core/time.hpp"
-#include "stack/tcp/congestion_controller.hpp"
 
 namespace godwit {
 
@@ -41,10 +41,6 @@ struct PeerConfig {
   std::optional<std::vector<std::uint8_t>> public_key;  // 32 octets, Ed25519; else psk
   std::optional<std::string> psk{};
   std::optional<Duration> hold_time{};  // none: that of all peers
-};
-
-struct TcpConfig {
-  Congestion congestion = Congestion::Cubic;
 };
 
 struct MobilityConfig {

@@ -13,6 +13,7 @@
 #include "apps/node/publish_config_reader.hpp"
 #include "apps/node/shim_config_reader.hpp"
 #include "apps/node/socks_config_reader.hpp"
+#include "apps/node/tcp_config_reader.hpp"
 #include "ipsec/policy/selector.hpp"
 
 namespace godwit {
@@ -57,13 +58,9 @@ class ConfigReader {
   void check_distinct(const PeerConfig& peer, const std::string& path);
   void read_rule(const Json& value, const std::string& path);
   void read_publish(const Json& value, const std::string& path);
-  void read_tcp(const Json& value, const std::string& path);
   void read_mobility(const Json& value, const std::string& path);
   void read_duration(JsonObject& object, const std::string& key, Duration least, Duration most,
                      Duration& out);
-  template <class T>
-  void read_choice(JsonObject& object, const std::string& key,
-                   std::initializer_list<std::pair<std::string_view, T>> words, T& out);
   std::string beside_the_file(const std::string& path) const;
 
   std::string file_;
@@ -104,7 +101,7 @@ Outcome<Config> ConfigReader::read(const Json& value) {
     auto forward = read_forward_config(problems_, entry, path, config_.forward);
     if (forward) config_.forward.push_back(std::move(*forward));
   }
-  if (const Json* tcp = root.find("tcp")) read_tcp(*tcp, "tcp");
+  if (const Json* tcp = root.find("tcp")) read_tcp_config(problems_, *tcp, "tcp", config_.tcp);
   if (const Json* mobility = root.find("mobility")) read_mobility(*mobility, "mobility");
   if (const Json* dns = root.find("dns")) {
     config_.dns = read_dns_config(
@@ -335,32 +332,6 @@ void ConfigReader::read_duration(JsonObject& object, const std::string& key, Dur
                     "\" to \"" + duration_text(most) + '"');
 }
 
-template <class T>
-void ConfigReader::read_choice(JsonObject& object, const std::string& key,
-                               std::initializer_list<std::pair<std::string_view, T>> words,
-                               T& out) {
-  const Json* value = object.find(key);
-  if (!value) return;
-  std::string allowed;
-  for (const auto& [word, meaning] : words) {
-    if (value->is_string() && value->get_ref<const std::string&>() == word) {
-      out = meaning;
-      return;
-    }
-    allowed += (allowed.empty() ? "\"" : " or \"") + std::string{word} + '"';
-  }
-  problems_.add(object.path_of(key), *value, allowed);
-}
-
-void ConfigReader::read_tcp(const Json& value, const std::string& path) {
-  JsonObject object{problems_, value, path};
-  read_choice<Congestion>(
-      object, "congestion",
-      {{"cubic", Congestion::Cubic}, {"bbr", Congestion::Bbr}, {"reno", Congestion::Reno}},
-      config_.tcp.congestion);
-  object.finish();
-}
-
 void ConfigReader::read_mobility(const Json& value, const std::string& path) {
   JsonObject object{problems_, value, path};
   MobilityConfig& mobility = config_.mobility;
@@ -369,16 +340,15 @@ void ConfigReader::read_mobility(const Json& value, const std::string& path) {
   read_duration(object, "hold_time", shortest_hold, longest_hold, mobility.hold_time);
   read_duration(object, "timed_wait", 0s, 1h, mobility.timed_wait);
   read_duration(object, "grace", 0s, 1min, mobility.grace);
-  read_choice<ControlWay>(object, "control_way",
-                          {{"auto", ControlWay::Auto},
-                           {"tunnelled", ControlWay::Tunnelled},
-                           {"direct", ControlWay::Direct}},
-                          mobility.control_way);
-  read_choice<Translation>(object, "translation",
-                           {{"allowed", Translation::Allowed}, {"refused", Translation::Refused}},
-                           mobility.translation);
-  read_choice<bool>(object, "share_addresses", {{"yes", true}, {"no", false}},
-                    mobility.share_addresses);
+  object.choice<ControlWay>("control_way",
+                            {{"auto", ControlWay::Auto},
+                             {"tunnelled", ControlWay::Tunnelled},
+                             {"direct", ControlWay::Direct}},
+                            mobility.control_way);
+  object.choice<Translation>("translation",
+                             {{"allowed", Translation::Allowed}, {"refused", Translation::Refused}},
+                             mobility.translation);
+  object.choice<bool>("share_addresses", {{"yes", true}, {"no", false}}, mobility.share_addresses);
   object.finish();
   if (mobility.retry_ceiling < mobility.first_retry_floor) {
     problems_.add(

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -47,6 +49,22 @@ class JsonObject {
   std::optional<std::string> text(const std::string& key, std::string_view allowed);
   std::optional<std::uint64_t> number(const std::string& key, std::uint64_t least,
                                       std::uint64_t most);
+  // One of the words, and what it means; absent: `out` stays.
+  template <class T>
+  void choice(const std::string& key, std::initializer_list<std::pair<std::string_view, T>> words,
+              T& out) {
+    const Json* value = find(key);
+    if (value == nullptr) return;
+    std::string allowed;
+    for (const auto& [word, meaning] : words) {
+      if (value->is_string() && value->get_ref<const std::string&>() == word) {
+        out = meaning;
+        return;
+      }
+      allowed += (allowed.empty() ? "\"" : " or \"") + std::string{word} + '"';
+    }
+    problems_.add(path_of(key), *value, allowed);
+  }
   // Elements with their paths; a value that is no array is reported.
   struct Element {
     const Json& value;

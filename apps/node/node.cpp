@@ -70,6 +70,8 @@ ike::IkeConfig ike_config_of(const Config& config) {
 LwipConfig lwip_config_of(const Config& config, const PolicyTable& policy, Rng& rng) {
   return {.isn_hash = make_isn_hash(rng),
           .congestion = config.tcp.congestion,
+          .memory = config.tcp.memory,
+          .ecn = config.tcp.ecn,
           .offers_timestamps = [&policy](const FiveTuple& flow) {
             return policy.action_for(flow) == PolicyAction::Bypass;
           }};

@@ -280,6 +280,17 @@ void Bbr::recovery_ended() {
   repairing_ = false;
 }
 
+// The draft leaves marks open. One says for certain what a loss only suggests: the queue is there.
+void Bbr::marked() {
+  before_.reset();
+  model_.note_mark(delivered_ever_);
+  if (state_ == State::Startup) {
+    full_ = plateau_.reached = true;
+    model_.in_flight_long = std::max(model_.bdp(), model_.in_flight_latest());
+  }
+  if (probe_sample_) too_much_in_flight(model_.in_flight_latest(), false);
+}
+
 void Bbr::save_window() {
   const bool modulated = repairing_ || state_ == State::ProbeRtt;
   window_before_ = modulated ? std::max(window_before_, window_) : window_;

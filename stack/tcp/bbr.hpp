@@ -37,6 +37,7 @@ class Bbr final : public CongestionController {
   void timeout_repaired() override { recovery_ended(); }
   void timed_out() override { window_ = mss_; }
   void undo() override;
+  void marked() override;
   void set_mss(std::uint32_t mss) override;
   void begin_path(const PathKnowledge* known, Instant now) override;
   PathKnowledge knowledge() const override;

@@ -107,6 +107,11 @@ void BbrModel::note_loss(const CongestionController::Loss& loss, std::uint64_t d
   last_lost_end_ = loss.end;
 }
 
+void BbrModel::note_mark(std::uint64_t delivered_ever) {
+  if (!loss_in_round_) loss_round_ = delivered_ever;
+  loss_in_round_ = congested_in_round_ = true;
+}
+
 double BbrModel::tolerated(std::optional<Duration> round_trip) const {
   if (!round_trip || !least_rtt_) return loss_threshold;
   const Duration queued = std::max<Duration>(*least_rtt_ / queue_part, least_queue);

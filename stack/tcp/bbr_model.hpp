@@ -44,6 +44,7 @@ class BbrModel {
 
   // --- losses ------------------------------------------------------------------------------------
   void note_loss(const CongestionController::Loss& loss, std::uint64_t delivered_ever);
+  void note_mark(std::uint64_t delivered_ever);
   // By the round trip of what arrived with the news of the loss: it saw the same queue.
   double tolerated(std::optional<Duration> round_trip) const;
   bool too_much(std::uint64_t lost, std::uint32_t in_flight,

@@ -73,6 +73,8 @@ class CongestionController {
   virtual void undo() = 0;
   virtual void set_mss(std::uint32_t mss) = 0;
 
+  // A queue marked what it would have dropped (RFC 3168); once for a window of data.
+  virtual void marked() = 0;
   // Another path; null: nothing is known of it.
   virtual void begin_path(const PathKnowledge* known, Instant now) = 0;
   // `window` and `rate` of what the present path carries.

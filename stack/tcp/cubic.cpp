@@ -20,6 +20,9 @@ constexpr unsigned samples_of_a_round = 8;
 constexpr unsigned careful_rounds = 5;
 constexpr double careful_divisor = 4;
 
+// What the path was seen to carry, and a little of its queue.
+constexpr double room_beyond_the_path = 1.25;
+
 double seconds(Duration duration) { return static_cast<double>(duration.count()) / 1e6; }
 
 }  // namespace
@@ -42,6 +45,8 @@ PathKnowledge Cubic::knowledge() const {
 }
 
 void Cubic::acknowledged(const Ack& ack) {
+  if (ack.rate.known) state_.most_rate = std::max(state_.most_rate, ack.rate.rate);
+  if (ack.round_trip) state_.least_rtt = std::min(state_.least_rtt, *ack.round_trip);
   if (ack.repairing || ack.flown == 0) return;
   const bool limited = state_.flow.limited(ack.in_flight_before, mss_);
   state_.flow.prove(ack, mss_);
@@ -108,14 +113,34 @@ void Cubic::avoid_congestion(const Ack& ack) {
   window = std::max(window, s.estimate);
 }
 
+// Slow start finds its end by overflowing: the window is then twice what path and queue hold, and
+// RFC 9438's part of that would overflow them again for the whole recovery.
 void Cubic::recovery_began() {
   before_ = state_;
+  const bool first = threshold() == LossWindow::no_threshold;
+  reduce(beta);
+  State& s = state_;
+  if (!first || s.most_rate <= 0 || s.least_rtt == Duration::max()) return;
+  const double carried = room_beyond_the_path * s.most_rate * seconds(s.least_rtt);
+  const double least = LossWindow::least_segments * mss_;
+  if (carried >= s.flow.threshold) return;
+  s.flow.threshold = static_cast<std::uint32_t>(std::max(carried, least));
+  s.most_before = s.flow.threshold / beta;
+}
+
+void Cubic::marked() {
+  before_.reset();  // a mark is never an error
+  reduce(LossWindow::beta_of_mark);
+  state_.flow.octets = state_.flow.threshold;
+}
+
+void Cubic::reduce(double factor) {
   State& s = state_;
   const double window = s.flow.octets;
   s.epoch.reset();
   // Fast convergence (RFC 9438 section 4.7).
-  s.most_before = window < s.most_before ? window * (1.0 + beta) / 2.0 : window;
-  s.flow.reduce(beta, mss_);
+  s.most_before = window < s.most_before ? window * (1.0 + factor) / 2.0 : window;
+  s.flow.reduce(factor, mss_);
   s.careful_rounds = 0;
 }
 

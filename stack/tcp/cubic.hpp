@@ -30,6 +30,7 @@ class Cubic final : public CongestionController {
   void recovery_ended() override { state_.flow.octets = state_.flow.threshold; }
   void timed_out() override { state_.flow.octets = mss_; }
   void undo() override;
+  void marked() override;
   void set_mss(std::uint32_t mss) override;
   void begin_path(const PathKnowledge* known, Instant now) override;
   PathKnowledge knowledge() const override;
@@ -53,8 +54,12 @@ class Cubic final : public CongestionController {
     // Conservative slow start: the rounds left of it; the delay that showed it was too careful.
     unsigned careful_rounds = 0;
     Duration careful_below{0};
+    // Of this path: what arrived in a second at most, and the shortest round trip.
+    double most_rate = 0;
+    Duration least_rtt{Duration::max()};
   };
 
+  void reduce(double factor);
   void slow_start(const Ack& ack);
   void watch_delay(const Ack& ack);
   void avoid_congestion(const Ack& ack);

@@ -19,6 +19,8 @@ struct LossWindow {
   // Room to find out that there is room.
   static constexpr double slow_start_gain = 2.0;
   static constexpr double steady_gain = 1.25;
+  // What a mark leaves (RFC 8511): queues that mark are short, and half would leave them empty.
+  static constexpr double beta_of_mark = 0.85;
   // A round trip so much shorter than the known one is of another path under the same addresses.
   static constexpr int shorter_is_another = 2;
 

@@ -43,6 +43,11 @@ class Reno final : public CongestionController {
     flow_.threshold = std::max(flow_.threshold, before_->threshold);
     before_.reset();
   }
+  void marked() override {
+    before_.reset();
+    flow_.reduce(LossWindow::beta_of_mark, mss_);
+    flow_.octets = flow_.threshold;
+  }
   void set_mss(std::uint32_t mss) override {
     mss_ = mss;
     flow_.octets = std::max(flow_.octets, LossWindow::least_segments * mss);

@@ -142,7 +142,8 @@ void TcpSender::sent_again(std::uint32_t begin, Instant now) {
   }
   if (std::exchange(probing_, false)) {
     probed_until_ = board_.last()->end;
-    probe_repeated_ = true;
+    // On a path of unknown length it came when it may have been too early: it proves no loss.
+    probe_repeated_ = !path_is_new();
   }
 }
 
@@ -170,6 +171,7 @@ void TcpSender::acknowledge(const Acknowledgement& ack, Instant now) {
   if (lost && state_ == State::Open) begin_recovery(ack.ackno, now);
   adjust_window(news, before, now);
   if (board_.empty()) old_path_.reset();
+  if (marked_until_ && !sequence_before(ack.ackno, *marked_until_)) marked_until_.reset();
 }
 
 TcpSender::News TcpSender::read(const Acknowledgement& ack, Instant now) {

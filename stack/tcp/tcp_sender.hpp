@@ -49,6 +49,9 @@ class TcpSender {
   void sent(const SackScoreboard::Piece& piece, Instant now);
   void sent_again(std::uint32_t begin, Instant now);
   void acknowledge(const Acknowledgement& ack, Instant now);
+  // The peer says that a queue marked something of ours (ECE, RFC 3168); `una` is what is
+  // acknowledged so far. True: it may be told that we know (CWR).
+  bool handle_mark(std::uint32_t una);
 
   // New data; what is lost goes first.
   bool may_send(std::uint32_t octets, Instant now);
@@ -128,6 +131,8 @@ class TcpSender {
   bool on_this_path(const Transmission& transmission) const {
     return transmission.path == board_.path();
   }
+  // It moved, and has no round trip of the present path: timeouts are the old path's.
+  bool path_is_new() const { return path_since_ != Instant{} && !rtt_.measured(); }
   std::uint32_t in_flight() const;  // on this path
   bool window_allows(std::uint32_t octets);
   bool pace_allows(Instant now);
@@ -164,6 +169,7 @@ class TcpSender {
   std::uint32_t recovery_point_ = 0;  // recovery ends when all that was sent by then is there
   Instant timed_from_{};              // the retransmission timeout
   Instant probe_from_{};
+  std::optional<std::uint32_t> marked_until_;  // no mark is news before an answer beyond this
   std::optional<Instant> verdict_at_;
   std::optional<Instant> paced_until_;
   std::optional<std::uint32_t> probed_until_;  // a probe was sent and not answered yet

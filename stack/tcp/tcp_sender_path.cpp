@@ -25,6 +25,7 @@ void TcpSender::begin_path(Instant now, const PathKnowledge* known) {
   paced_until_.reset();
   probed_until_.reset();
   probing_ = false;
+  marked_until_.reset();
 }
 
 void TcpSender::restart(Instant now, const PathKnowledge* known) {

@@ -93,6 +93,15 @@ void TcpSender::begin_recovery(std::uint32_t ackno, Instant now) {
   probed_until_.reset();
 }
 
+// Once for a window of data (RFC 3168 section 6.1.2); a loss in it has had its consequence already.
+bool TcpSender::handle_mark(std::uint32_t una) {
+  if (old_path_) return true;  // it may be that path's
+  if (marked_until_) return false;
+  marked_until_ = board_.empty() ? una : board_.last()->end;
+  if (state_ == State::Open) controller_->marked();
+  return true;
+}
+
 void TcpSender::time_out(Instant now) {
   if (!before_silence_) before_silence_ = knowledge();
   if (board_.first()->sacked) board_.forget_sacks();
@@ -101,7 +110,8 @@ void TcpSender::time_out(Instant now) {
   frto_ = state_ == State::Loss ? Frto::None : Frto::First;
   frto_allows_ = 0;
   if (state_ != State::Loss) {
-    controller_->recovery_began();
+    // Where the timeout may have been too short it is no sign of congestion.
+    if (!path_is_new()) controller_->recovery_began();
     begin_episode(board_.first()->begin);
   }
   controller_->timed_out();

@@ -11,6 +11,7 @@
 #include "stack/core/ids.hpp"
 #include "stack/core/time.hpp"
 #include "stack/tcp/path_memory.hpp"
+#include "stack/tcp/receive_window.hpp"
 #include "stack/tcp/tcp_sender.hpp"
 
 struct tcp_pcb;
@@ -47,6 +48,8 @@ struct ConnectionRecord {
   // Of TCP, and TcpEngine's.
   TcpSender sender{some_mss};
   PathMemory paths;
+  ReceiveWindow receive_window;
+  std::uint32_t window_granted = 0;    // beyond what every connection has
   std::uint32_t timestamp_offset = 0;  // by chance: the time since boot is nobody's matter
   bool offers_timestamps = false;
   int state = 0;  // of the PCB, when it was last looked at

@@ -202,6 +202,10 @@ u32_t godwit_lwip_timestamp(const tcp_pcb* pcb) {
   return godwit::LwipHooks::engine().timestamp(pcb);
 }
 
+int godwit_lwip_wants_ecn(const tcp_pcb*) { return godwit::LwipHooks::engine().wants_ecn(); }
+
+int godwit_lwip_marked(tcp_pcb* pcb) { return godwit::LwipHooks::engine().marked(pcb); }
+
 void godwit_lwip_ask_again(tcp_pcb* pcb) { godwit::LwipHooks::engine().ask_again(pcb); }
 
 void godwit_lwip_input_done(tcp_pcb* pcb) { godwit::LwipHooks::input_done(pcb); }

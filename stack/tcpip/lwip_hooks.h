@@ -36,6 +36,10 @@ void godwit_lwip_acked(struct tcp_pcb* pcb, u32_t ackno, const u32_t* edges, u8_
 /* Whether a SYN of ours has the timestamp option (RFC 7323), and what time it is there. */
 int godwit_lwip_offers_timestamps(const struct tcp_pcb* pcb);
 u32_t godwit_lwip_timestamp(const struct tcp_pcb* pcb);
+/* Whether a connection offers and accepts explicit congestion notification (RFC 3168). */
+int godwit_lwip_wants_ecn(const struct tcp_pcb* pcb);
+/* The peer says that something of ours was marked. Whether it may hear that we slowed down. */
+int godwit_lwip_marked(struct tcp_pcb* pcb);
 /* The other end did not see our SYN. */
 void godwit_lwip_ask_again(struct tcp_pcb* pcb);
 #ifdef __cplusplus

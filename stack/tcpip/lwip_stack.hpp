@@ -41,6 +41,12 @@ struct LwipConfig {
   Duration give_up_after = std::chrono::minutes{15};
   // Of connections for which TcpSocket::set_congestion() does not choose another.
   Congestion congestion = Congestion::Cubic;
+  // What all connections together may promise to keep unread, beyond 256 KiB each; and eight times
+  // what one may hold in either direction.
+  std::size_t memory = 256 * 1024 * 1024;
+  // Queues on the way may mark instead of drop (RFC 3168); for connections whose other end knows
+  // it.
+  bool ecn = true;
   // Whether a connection that is opened here offers timestamps (RFC 7323); who offers them to us
   // gets them. For clear text: they tell old segments of a wrapped sequence space from new ones,
   // which ESP's replay protection does without twelve octets in each segment. None: never.

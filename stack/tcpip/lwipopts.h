@@ -99,11 +99,14 @@
    carries: TCP_CALCULATE_EFF_SEND_MSS. */
 #define TCP_MSS 8960
 #define TCP_CALCULATE_EFF_SEND_MSS 1
-/* 4 MiB fill 1.6 Gbit/s at 20 ms; a scale of 7 can name up to 8 MiB. */
+/* What every connection begins with, and what one costs at most whose application does not read;
+   TcpEngine lets it grow to what the application reads (ReceiveWindow). A scale of 10 can name up
+   to 64 MiB. */
 #define LWIP_WND_SCALE 1
-#define TCP_RCV_SCALE 7
-#define TCP_WND (4 * 1024 * 1024)
-#define TCP_SND_BUF (2 * 1024 * 1024)
+#define TCP_RCV_SCALE 10
+#define TCP_WND (256 * 1024)
+/* A bound that is not reached: TcpSocket::writable() takes what the window needs. */
+#define TCP_SND_BUF (64 * 1024 * 1024)
 #define TCP_SND_QUEUELEN 65000 /* buffers, counted in 16 bits; the default overflows them */
 #define TCP_SNDLOWAT 1460
 #define TCP_SNDQUEUELOWAT 1000
@@ -117,6 +120,9 @@
 #define LWIP_TCP_TIMESTAMPS 1
 #define LWIP_HOOK_TCP_OFFERS_TIMESTAMPS(pcb) godwit_lwip_offers_timestamps(pcb)
 #define LWIP_HOOK_TCP_TIMESTAMP(pcb) godwit_lwip_timestamp(pcb)
+/* By LwipConfig::ecn. */
+#define LWIP_HOOK_TCP_ECN(pcb) godwit_lwip_wants_ecn(pcb)
+#define LWIP_HOOK_TCP_ECE(pcb) godwit_lwip_marked(pcb)
 #define LWIP_TCP_KEEPALIVE 0        /* a peer's liveness is IKE's matter */
 #define SO_REUSE 1                  /* a listener on one address is preferred to one on all */
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 1 /* ConnectionRecord */

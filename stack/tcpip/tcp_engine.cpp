@@ -100,6 +100,7 @@ void TcpEngine::send_later(ConnectionRecord& record) {
 
 void TcpEngine::forget(ConnectionRecord& record) {
   timers_.remove(record);
+  release_window(record);
   if (record.output_wanted) {
     std::ranges::replace(send_later_, &record, static_cast<ConnectionRecord*>(nullptr));
   }
@@ -120,6 +121,13 @@ std::uint32_t TcpEngine::timestamp(const tcp_pcb* pcb) const {
   const auto ticks =
       std::chrono::duration_cast<std::chrono::milliseconds>(stack_.now().time_since_epoch());
   return ConnectionRecord::of(pcb)->timestamp_offset + static_cast<std::uint32_t>(ticks.count());
+}
+
+bool TcpEngine::wants_ecn() const { return stack_.config_.ecn; }
+
+bool TcpEngine::marked(tcp_pcb* pcb) {
+  ConnectionRecord* record = ConnectionRecord::of(pcb);
+  return record != nullptr && record->sender.handle_mark(pcb->lastack);
 }
 
 void TcpEngine::use(ConnectionRecord& record, Congestion kind) {
@@ -171,7 +179,10 @@ void TcpEngine::follow_state(ConnectionRecord& record) {
   if (record.state == pcb.state) return;
   const bool was_opening = record.state == SYN_SENT || record.state == SYN_RCVD;
   if (was_opening && !is_opening(pcb)) record.sender.opened(tcp_mss(&pcb), stack_.now());
-  if (pcb.state == TIME_WAIT) record.sender.clear();
+  if (pcb.state == TIME_WAIT) {
+    record.sender.clear();
+    release_window(record);
+  }
   record.state = pcb.state;
   record.state_since = stack_.now();
 }
@@ -280,6 +291,36 @@ void TcpEngine::probe_window_if_due(ConnectionRecord& record) {
   pcb->persist_backoff = std::min<u8_t>(pcb->persist_backoff + 1, most_persist_back_off);
 }
 
+// --- memory --------------------------------------------------------------------------------------
+
+// An eighth of all: eight connections on long paths, and many on short ones.
+std::size_t TcpEngine::most_of_a_connection() const {
+  constexpr std::size_t share = 8;
+  return std::max<std::size_t>(stack_.config_.memory / share, TCP_WND);
+}
+
+void TcpEngine::read(ConnectionRecord& record, std::uint32_t octets) {
+  tcp_pcb* pcb = record.tcp;
+  const u32_t present = TCP_WND_MAX(pcb);
+  const RttEstimator& rtt = record.sender.rtt();
+  const auto round_trip = rtt.measured() ? std::optional{rtt.smoothed()} : std::nullopt;
+  const auto wanted = record.receive_window.read(octets, present, stack_.now(), round_trip);
+  if (!wanted || (pcb->flags & TF_WND_SCALE) == 0) return;
+  const std::uint64_t left =
+      stack_.config_.memory - std::min<std::uint64_t>(stack_.config_.memory, windows_granted_);
+  const std::uint64_t size = std::min<std::uint64_t>(*wanted, most_of_a_connection());
+  if (size <= present) return;
+  const auto more = static_cast<u32_t>(std::min<std::uint64_t>(size - present, left));
+  tcp_grow_rcv_wnd(pcb, present + more);
+  record.window_granted += more;
+  windows_granted_ += more;
+}
+
+void TcpEngine::release_window(ConnectionRecord& record) {
+  windows_granted_ -= record.window_granted;
+  record.window_granted = 0;
+}
+
 // --- a move ------------------------------------------------------------------------------------
 
 const PathKnowledge* TcpEngine::known_of_path(const ConnectionRecord& record) const {
@@ -287,6 +328,7 @@ const PathKnowledge* TcpEngine::known_of_path(const ConnectionRecord& record) co
 }
 
 void TcpEngine::path_switched(ConnectionRecord& record, const FiveTuple& before) {
+  record.receive_window.forget_path();
   auto left = record.sender.knowledge();
   if (left) record.paths.remember(before.local.address, before.remote.address, *left);
   const PathKnowledge* known = known_of_path(record);

@@ -41,6 +41,10 @@ class TcpEngine {
   void path_switched(ConnectionRecord& record, const FiveTuple& before);
   // Break before make: everything under way is lost.
   void restart(ConnectionRecord& record);
+  // The application is about to have read so much.
+  void read(ConnectionRecord& record, std::uint32_t octets);
+  // What one connection may hold in one direction.
+  std::size_t most_of_a_connection() const;
   // Queued segments of the PCB were cut.
   void was_cut(ConnectionRecord& record);
 
@@ -53,6 +57,8 @@ class TcpEngine {
   void ask_again(tcp_pcb* pcb);
   bool offers_timestamps(const tcp_pcb* pcb) const;
   std::uint32_t timestamp(const tcp_pcb* pcb) const;
+  bool wants_ecn() const;
+  bool marked(tcp_pcb* pcb);
 
  private:
   void transmit(ConnectionRecord& record);
@@ -64,11 +70,13 @@ class TcpEngine {
   void acknowledge_if_due(ConnectionRecord& record);
   void probe_window_if_due(ConnectionRecord& record);
   void wait_for_answer(ConnectionRecord& record);
+  void release_window(ConnectionRecord& record);
   const PathKnowledge* known_of_path(const ConnectionRecord& record) const;
 
   LwipStack& stack_;
   TimerQueue timers_;
   std::vector<ConnectionRecord*> send_later_;
+  std::uint64_t windows_granted_ = 0;  // in all
   bool flushing_ = false;
 };
 

@@ -242,6 +242,7 @@ std::size_t TcpSocket::read(MutableBytes into) {
   readable_ -= done;
   if (pcb_ == nullptr || record_ == nullptr) return done;
   stack_.want_turn();
+  stack_.engine_->read(*record_, static_cast<std::uint32_t>(done));
   for (std::size_t left = done; left > 0;) {
     const std::size_t part = std::min(left, most_per_call);
     tcp_recved(pcb_, static_cast<u16_t>(part));
@@ -255,11 +256,13 @@ std::size_t TcpSocket::read(MutableBytes into) {
 std::size_t TcpSocket::writable() const {
   if (pcb_ == nullptr || (state_ != State::Open && state_ != State::PeerClosed)) return 0;
   if (tcp_sndqueuelen(pcb_) + std::size_t{segments_per_write} * 2 >= TCP_SND_QUEUELEN) return 0;
-  if (pcb_->frozen != 0) return tcp_sndbuf(pcb_);  // the wait is to be of use
-  const std::size_t unsent = pcb_->snd_lbb - pcb_->snd_nxt;
-  const std::size_t most = std::max<std::size_t>(least_ahead, record_->sender.window());
-  if (unsent >= most) return 0;
-  return std::min<std::size_t>(tcp_sndbuf(pcb_), most - unsent);
+  const auto room = [](std::size_t most, std::size_t used) {
+    return most > used ? most - used : 0;
+  };
+  if (pcb_->frozen != 0) return room(most_while_frozen, unacknowledged());
+  const std::size_t ahead = std::max<std::size_t>(least_ahead, record_->sender.window());
+  return std::min({std::size_t{tcp_sndbuf(pcb_)}, room(ahead, pcb_->snd_lbb - pcb_->snd_nxt),
+                   room(stack_.engine_->most_of_a_connection(), unacknowledged())});
 }
 
 std::size_t TcpSocket::write(Bytes from) {

@@ -100,6 +100,8 @@ class TcpSocket {
   // Data is taken ahead of what is being sent by this much, or by a congestion window: on a slow
   // path a writer must not be megabytes ahead.
   static constexpr std::size_t least_ahead = 256 * 1024;
+  // While nothing is sent the wait is to be of use.
+  static constexpr std::size_t most_while_frozen = 2 * 1024 * 1024;
 
   LwipStack& stack_;
   tcp_pcb* pcb_ = nullptr;

@@ -14,6 +14,7 @@ struct TcpHeader {
   static constexpr std::size_t acknowledgement_at = 8;
   static constexpr std::size_t data_offset_at = 12;
   static constexpr std::size_t flags_at = 13;
+  static constexpr std::size_t window_at = 14;
   static constexpr std::size_t checksum_at = 16;
   static constexpr std::uint8_t fin = 0x01;
   static constexpr std::uint8_t syn = 0x02;

@@ -16,20 +16,22 @@
 namespace godwit {
 
 inline Packet datagram_of(const IpAddress& from, const IpAddress& to, IpProtocol protocol,
-                          Bytes payload) {
+                          Bytes payload, std::uint8_t traffic_class = 0) {
   const std::size_t header = from.is_v4() ? Ipv4Header::length : Ipv6Header::length;
   Packet packet = Packet::with_size(header + payload.size());
   if (from.is_v4()) {
     Ipv4Header{.source = from,
                .destination = to,
                .protocol = protocol,
-               .total_length = static_cast<std::uint16_t>(packet.size())}
+               .total_length = static_cast<std::uint16_t>(packet.size()),
+               .tos = traffic_class}
         .write_to(packet.bytes());
   } else {
     Ipv6Header{.source = from,
                .destination = to,
                .next_header = protocol,
-               .payload_length = static_cast<std::uint16_t>(payload.size())}
+               .payload_length = static_cast<std::uint16_t>(payload.size()),
+               .traffic_class = traffic_class}
         .write_to(packet.bytes());
   }
   std::ranges::copy(payload, packet.bytes().begin() + static_cast<std::ptrdiff_t>(header));

@@ -38,7 +38,7 @@ constexpr const char* whole = R"(// Everything that can be said.
     {"port": "5000-5010", "protocol": "udp", "to": "127.0.0.1:6000"}
   ],
   "mobility": {"first_retry_floor": "20ms", "retry_ceiling": "3s", "hold_time": "2h", "grace": "0s"},
-  "tcp": {"congestion": "bbr"},
+  "tcp": {"congestion": "bbr", "ecn": "off", "memory": "64MiB"},
   "dns": {
     "servers": ["192.0.2.53", "[2001:db8::53]:5353", "192.0.2.53:53"],
     "zones": [{"zone": "corp.example", "servers": ["10.1.2.53"]}],
@@ -84,6 +84,8 @@ TEST(ConfigParser, ReadsEverythingThatCanBeSaid) {
   EXPECT_EQ(config->mobility.first_retry_floor, 20ms);
   EXPECT_EQ(config->mobility.grace, 0s);
   EXPECT_EQ(config->tcp.congestion, Congestion::Bbr);
+  EXPECT_FALSE(config->tcp.ecn);
+  EXPECT_EQ(config->tcp.memory, std::size_t{64} << 20);
   EXPECT_EQ(config->control_socket, "/run/gw.sock");
   ASSERT_EQ(config->dns.servers.size(), 2u);  // the first is said twice
   EXPECT_EQ(to_string(config->dns.servers[0]), "192.0.2.53:53");
@@ -122,6 +124,7 @@ TEST(ConfigParser, ProtectsByDefault) {
   EXPECT_EQ(config->identity_file, "/etc/godwit/identity.pem");
   EXPECT_FALSE(config->socks);
   EXPECT_EQ(config->tcp.congestion, Congestion::Cubic);
+  EXPECT_TRUE(config->tcp.ecn);
 }
 
 TEST(ConfigParser, ReadsWhereTheShimListensAndForWhom) {
@@ -339,6 +342,10 @@ TEST(ConfigParser, SaysWhatIsWrongAndWhatIsAllowed) {
       {R"({"tcp": {"congestion": "vegas"}})", "tcp.congestion", "\"vegas\"",
        "\"cubic\" or \"bbr\""},
       {R"({"tcp": {"congestion": 1}})", "tcp.congestion", "1", "\"cubic\""},
+      {R"({"tcp": {"memory": "1MiB"}})", "tcp.memory", "1MiB", "from \"16MiB\""},
+      {R"({"tcp": {"memory": "64MB"}})", "tcp.memory", "64MB", "a number with a unit (MiB, GiB)"},
+      {R"({"tcp": {"memory": 64}})", "tcp.memory", "64", "a number with a unit"},
+      {R"({"tcp": {"ecn": true}})", "tcp.ecn", "true", "\"on\" or \"off\""},
       {R"({"tcp": {"controller": "bbr"}})", "tcp", "\"controller\"", "congestion"},
       {R"({"mobility": {"grace": 5}})", "mobility.grace", "5", "a number with a unit"},
       {R"({"mobility": {"grace": "5"}})", "mobility.grace", "\"5\"", "from \"0s\" to \"1min\""},

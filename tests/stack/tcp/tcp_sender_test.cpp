@@ -22,6 +22,23 @@ TEST(TcpSender, SendsEverySegmentOnceWhereNothingIsLost) {
   EXPECT_GT(flow.times[10].at(0), Instant{1h});  // and no more
 }
 
+// RFC 3168 section 6.1.2: a window of data is one reason to slow down, whatever is marked in it.
+TEST(TcpSender, AMarkSlowsDownOnceInAWindow) {
+  Flow flow{4000};
+  flow.run_for(200ms);
+  const std::uint32_t before = flow.sender.window();
+  const std::uint32_t una = flow.sequence(flow.una);
+  EXPECT_TRUE(flow.sender.handle_mark(una));
+  EXPECT_EQ(flow.sender.window(), static_cast<std::uint32_t>(before * 0.85));
+  EXPECT_FALSE(flow.sender.handle_mark(una));
+  EXPECT_EQ(flow.sender.window(), static_cast<std::uint32_t>(before * 0.85));
+  flow.run_for(50ms);  // an answer to what was sent since
+  EXPECT_TRUE(flow.sender.handle_mark(flow.sequence(flow.una)));
+  ASSERT_TRUE(flow.run());
+  EXPECT_EQ(flow.transmissions, 4000u);
+  EXPECT_EQ(flow.timeouts, 0u);
+}
+
 // RFC 6675 by way of RACK: three beyond the hole, and it is sent again in the same round trip.
 TEST(TcpSender, RepairsALossInARoundTrip) {
   Flow flow{500};

@@ -342,7 +342,7 @@ struct MoveToASmallerPath : Move {
 
 // What is queued in larger segments is cut (design section 1, "re-cut on a move").
 TEST_F(MoveToASmallerPath, QueuedSegmentsAreCut) {
-  Transfer up{*connection.client, *connection.server, 10'000'000};
+  Transfer up{*connection.client, *connection.server, 60'000'000};
   ASSERT_TRUE(hosts.run_until([&] { return up.received() > 3'000'000; }));
   move_both(first, second);
   std::size_t largest = 0;

@@ -164,7 +164,7 @@ struct AgainstTheKernel : ::testing::TestWithParam<Options> {
     godwit.emplace(host, options.lose_one_in);
   }
   // Both ends send at once.
-  void exchange(TcpSocket& socket, KernelSocket& kernel) {
+  void exchange(TcpSocket& socket, KernelSocket& kernel, bool godwit_asks) {
     std::size_t sent = 0, received = 0, wrong = 0;
     ByteString buffer(16384);
     const Instant end = real_time() + 60s;
@@ -191,6 +191,9 @@ struct AgainstTheKernel : ::testing::TestWithParam<Options> {
     EXPECT_EQ((info.tcpi_options & TCPI_OPT_TIMESTAMPS) != 0, options.timestamps);
     EXPECT_EQ((info.tcpi_options & TCPI_OPT_SACK) != 0, options.sack);
     EXPECT_EQ((info.tcpi_options & TCPI_OPT_WSCALE) != 0, options.scaling);
+    // 2: it accepts and does not ask.
+    const bool agreed = options.ecn == 1 || (options.ecn == 2 && godwit_asks);
+    EXPECT_EQ((info.tcpi_options & TCPI_OPT_ECN) != 0, agreed);
   }
   test::Namespace host;
   std::optional<StackOnTun> godwit;
@@ -212,7 +215,7 @@ TEST_P(AgainstTheKernel, AsAServer) {
     socket = (*acceptor)->accept();
   }
   ASSERT_NE(socket, nullptr);
-  exchange(*socket, kernel);
+  exchange(*socket, kernel, false);
 }
 
 TEST_P(AgainstTheKernel, AsAClient) {
@@ -234,7 +237,7 @@ TEST_P(AgainstTheKernel, AsAClient) {
   ::close(listener);
   ASSERT_GE(descriptor, 0);
   KernelSocket kernel{descriptor};
-  exchange(**socket, kernel);
+  exchange(**socket, kernel, true);
 }
 
 INSTANTIATE_TEST_SUITE_P(

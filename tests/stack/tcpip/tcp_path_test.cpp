@@ -169,7 +169,7 @@ TEST(TcpPath, WhereTheOldPathLivesTheFlowGoesOn) {
     for (int i = 0; i < 8; ++i) {  // nothing has come by the new path yet
       const double now = packets_in(5ms) / 5;
       // At first an initial window and the pacer's 2 ms are free.
-      EXPECT_LT(now, (i == 0 ? 2.2 : 1.3) * steady)
+      EXPECT_LT(now, (i == 0 ? 2.2 : 1.4) * steady)
           << to_string(congestion) << ", " << 5 * i << " ms";
       if (i >= 2) continue;
       EXPECT_GT(now, 0.7 * steady) << to_string(congestion) << ", " << 5 * i << " ms";

@@ -117,7 +117,9 @@ TEST(TcpTransfer, ManyConnectionsShareAWire) {
 
 // No allocation of storage per packet in the steady state (design section 6).
 TEST(TcpTransfer, PacketStorageIsRecycled) {
-  TwoHosts hosts;
+  LwipConfig config = test_config();
+  config.memory = std::size_t{16} << 20;  // no window grows for ever
+  TwoHosts hosts{1, config};
   Connection c{hosts};
   Transfer transfer{*c.client, *c.server, 60 * mega};
   ASSERT_TRUE(hosts.run_until([&] { return transfer.received() > 30 * mega; }));

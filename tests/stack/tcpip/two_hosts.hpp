@@ -60,7 +60,9 @@ class TwoHosts {
   static constexpr std::size_t mtu = 1466;  // what ESP leaves of 1500 on IPv4
 
   explicit TwoHosts(std::uint64_t seed = 1, const LwipConfig& config = test_config())
-      : random{seed}, rng{seed}, a{rng, config}, b{rng, config} {
+      : TwoHosts{seed, config, config} {}
+  TwoHosts(std::uint64_t seed, const LwipConfig& of_a, const LwipConfig& of_b)
+      : random{seed}, rng{seed}, a{rng, of_a}, b{rng, of_b} {
     EXPECT_TRUE(a.add_address(a_address, mtu));
     EXPECT_TRUE(b.add_address(b_address, mtu));
   }
