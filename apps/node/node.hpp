@@ -79,6 +79,9 @@ class Node {
 
   // --- outputs ----------------------------------------------------------------------------
   PacketBatch& outgoing() { return datapath_.outgoing(); }
+  // Whether an announcement among them goes out again; asked once. What the first waited for may be
+  // below the link.
+  bool take_repetition() { return std::exchange(repeats_, false); }
   // Over the host's own sockets, not over the link.
   std::vector<DnsQuery>& outgoing_dns() { return names_.outgoing(); }
   std::optional<Deadline> next_deadline() const;
@@ -243,6 +246,7 @@ class Node {
   EventLimit refusals_told_;
   std::vector<PeerId> looked_for_;  // by find_by_name(), until settle()
   std::function<void()> wake_;
+  bool repeats_ = false;
 };
 
 }  // namespace godwit

@@ -106,6 +106,7 @@ void Node::carry_out(const MobilityService::SendNotice& send, Instant now) {
   settle_channel(now);
   if (const auto* change = std::get_if<AddressChange>(&send.notice)) {
     publish(MoveAnnounced{send.peer, change->from.front(), change->to, send.attempt}, now);
+    repeats_ |= send.attempt > 1;
   }
 }
 

@@ -240,6 +240,7 @@ NetworkView Runner::view_of_host() {
 void Runner::flush(Instant now) {
   node_->settle(now);
   PacketBatch& outgoing = node_->outgoing();
+  if (node_->take_repetition()) monitor_->ask_neighbours_anew();
   if (!outgoing.empty()) link_->transmit(outgoing);
   ask_name_servers();
   // The timer sleeps towards what was the next deadline: set it again only for an earlier one.

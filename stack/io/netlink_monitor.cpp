@@ -9,6 +9,7 @@
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include "stack/io/netlink_message.hpp"
 #include "stack/io/netlink_socket.hpp"
 #include "stack/io/netlink_view.hpp"
 
@@ -134,6 +135,31 @@ std::optional<IpAddress> NetlinkMonitor::source_for(const IpAddress& destination
   });
   if (failure != 0) return std::nullopt;
   return source;
+}
+
+std::size_t NetlinkMonitor::ask_neighbours_anew() {
+  struct Question {
+    ndmsg header;
+    ByteString address;
+  };
+  std::vector<Question> open;
+  requests_->ask({RTM_GETNEIGH, NLM_F_DUMP, ndmsg{}}, [&](const NetlinkMessage& message) {
+    if (message.type != RTM_NEWNEIGH) return;
+    const auto header = netlink_read<ndmsg>(message.payload);
+    if (!header || (header->ndm_state & NUD_INCOMPLETE) == 0) return;
+    if (view_->is_own(InterfaceId{static_cast<std::uint32_t>(header->ndm_ifindex)})) return;
+    NetlinkAttributes attributes{message.payload.subspan(sizeof(ndmsg))};
+    while (const auto attribute = attributes.next()) {
+      if (attribute->type != NDA_DST) continue;
+      open.push_back({*header, {attribute->value.begin(), attribute->value.end()}});
+    }
+  });
+  for (const Question& question : open) {
+    NetlinkRequest request{RTM_DELNEIGH, 0, question.header};
+    request.attribute(NDA_DST, Bytes{question.address});
+    requests_->ask(std::move(request));  // answered or given up meanwhile: nothing is left to do
+  }
+  return open.size();
 }
 
 }  // namespace godwit

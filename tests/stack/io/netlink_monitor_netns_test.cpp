@@ -40,6 +40,21 @@ TEST(NetlinkMonitor, KnowsWhatStandsWhenItIsOpened) {
   for (const HostLink& link : near.monitor->links()) EXPECT_NE(link.name, "godwit0");
 }
 
+// B1: a question that a link swallowed is asked again when there is something to send, not after the
+// kernel's second; neighbours that have answered stay known.
+TEST(NetlinkMonitor, AsksNeighboursAnew) {
+  Lab lab;
+  Host near{lab.near};
+  EXPECT_EQ(near.monitor->ask_neighbours_anew(), 0u);
+  lab.near.run("ping -c 1 -W 1 192.0.2.1");
+  const std::string nobody = "192.0.2.200";
+  lab.near.run("ping -c 1 -W 0.2 " + nobody + " || true");
+  EXPECT_NE(lab.near.run("ip neigh show " + nobody).find("INCOMPLETE"), std::string::npos);
+  EXPECT_EQ(near.monitor->ask_neighbours_anew(), 1u);
+  EXPECT_EQ(lab.near.run("ip neigh show " + nobody + " nud incomplete"), "");
+  EXPECT_NE(lab.near.run("ip neigh show 192.0.2.1").find("lladdr"), std::string::npos);
+}
+
 // S4, S19
 TEST(NetlinkMonitor, SaysWhenAddressesAndLinksComeAndGo) {
   Lab lab;
