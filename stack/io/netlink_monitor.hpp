@@ -45,8 +45,8 @@ class NetlinkMonitor {
 
   // The kernel asks for a neighbour's hardware address and repeats the question after a second (RFC
   // 4861 section 10, and ARP alike): a link that was not through yet when it was asked first costs
-  // that second. Gives up the questions that are open on other links than own_device, so that the next
-  // packet asks at once; what waited for their answers is lost. Says how many there were.
+  // that second. Gives up the questions that are open on other links than own_device, so that the
+  // next packet asks at once; what waited for their answers is lost. Says how many there were.
   std::size_t ask_neighbours_anew();
 
  private:

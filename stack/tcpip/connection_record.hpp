@@ -37,6 +37,13 @@ struct ConnectionRecord {
   std::size_t owner_index = 0;  // in the owner's list
   bool output_wanted = false;
   bool deprecated = false;
+  // It was renamed, and TcpEngine has not looked at it since.
+  struct PathLeft {
+    IpAddress local;
+    IpAddress remote;
+    Instant at;
+  };
+  std::optional<PathLeft> path_left;
   std::array<bool, 2> awaits{};  // by Direction: it moved, and nothing has got through since
   std::uint16_t mss_agreed = 0;  // before any move
   std::uint64_t bytes_in = 0;

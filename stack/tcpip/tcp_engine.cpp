@@ -71,6 +71,7 @@ void TcpEngine::sent(tcp_pcb* pcb, tcp_seg* segment) {
 void TcpEngine::acked(tcp_pcb* pcb, u32_t ackno, const u32_t* edges, u8_t edge_count,
                       bool duplicate) {
   ConnectionRecord& record = *ConnectionRecord::of(pcb);
+  catch_up(record);
   follow_state(record);
   record.unanswered_since.reset();
   std::array<SackBlock, 4> blocks{};
@@ -85,6 +86,7 @@ void TcpEngine::acked(tcp_pcb* pcb, u32_t ackno, const u32_t* edges, u8_t edge_c
 void TcpEngine::ask_again(tcp_pcb* pcb) {
   ConnectionRecord* record = ConnectionRecord::of(pcb);
   if (record == nullptr) return;
+  catch_up(*record);
   record->sender.lose_first();
   send_later(*record);
 }
@@ -127,11 +129,14 @@ bool TcpEngine::wants_ecn() const { return stack_.config_.ecn; }
 
 bool TcpEngine::marked(tcp_pcb* pcb) {
   ConnectionRecord* record = ConnectionRecord::of(pcb);
-  return record != nullptr && record->sender.handle_mark(pcb->lastack);
+  if (record == nullptr) return false;
+  catch_up(*record);
+  return record->sender.handle_mark(pcb->lastack);
 }
 
 void TcpEngine::use(ConnectionRecord& record, Congestion kind) {
   if (record.sender.controller().kind() == kind) return;
+  catch_up(record);
   record.sender.use(make_controller(kind, record.sender.mss(), stack_.rng_.next_u64()),
                     stack_.now());
 }
@@ -143,6 +148,7 @@ void TcpEngine::flush() {
   for (ConnectionRecord* record : send_later_) {
     if (record == nullptr) continue;
     record->output_wanted = false;
+    catch_up(*record);
     follow_state(*record);
     if (record->tcp->frozen == 0) transmit(*record);
     schedule(*record);
@@ -241,6 +247,7 @@ std::optional<Deadline> TcpEngine::next_deadline() {
 }
 
 void TcpEngine::look_at(ConnectionRecord& record) {
+  catch_up(record);
   tcp_pcb* pcb = record.tcp;
   const Instant now = stack_.now();
   if (pcb->state == TIME_WAIT && record.state_since + time_wait <= now) {
@@ -300,6 +307,7 @@ std::size_t TcpEngine::most_of_a_connection() const {
 }
 
 void TcpEngine::read(ConnectionRecord& record, std::uint32_t octets) {
+  catch_up(record);
   tcp_pcb* pcb = record.tcp;
   const u32_t present = TCP_WND_MAX(pcb);
   const RttEstimator& rtt = record.sender.rtt();
@@ -328,18 +336,30 @@ const PathKnowledge* TcpEngine::known_of_path(const ConnectionRecord& record) co
 }
 
 void TcpEngine::path_switched(ConnectionRecord& record, const FiveTuple& before) {
+  if (record.path_left) {
+    record.path_left->at = stack_.now();
+  } else {
+    record.path_left = {before.local.address, before.remote.address, stack_.now()};
+  }
+}
+
+void TcpEngine::catch_up(ConnectionRecord& record) {
+  if (!record.path_left) return;
+  const ConnectionRecord::PathLeft path = *record.path_left;
+  record.path_left.reset();
   record.receive_window.forget_path();
   auto left = record.sender.knowledge();
-  if (left) record.paths.remember(before.local.address, before.remote.address, *left);
+  if (left) record.paths.remember(path.local, path.remote, *left);
   const PathKnowledge* known = known_of_path(record);
   if (known == nullptr && left) {
     left->of_another = true;
     known = &*left;
   }
-  record.sender.path_switched(stack_.now(), known);
+  record.sender.path_switched(path.at, known);
 }
 
 void TcpEngine::restart(ConnectionRecord& record) {
+  catch_up(record);
   tcp_pcb* pcb = record.tcp;
   follow_state(record);
   record.unanswered_since.reset();
@@ -362,6 +382,7 @@ void TcpEngine::restart(ConnectionRecord& record) {
 }
 
 void TcpEngine::was_cut(ConnectionRecord& record) {
+  catch_up(record);
   std::vector<SackScoreboard::Piece> pieces;
   for (tcp_seg* segment = record.tcp->unacked; segment != nullptr; segment = segment->next) {
     pieces.push_back(piece_of(*segment));

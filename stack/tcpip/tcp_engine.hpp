@@ -37,7 +37,8 @@ class TcpEngine {
   void expire();
   std::optional<Deadline> next_deadline();
 
-  // The connection was renamed; the old path may live.
+  // The connection was renamed; the old path may live. Only taken note of: thousands are renamed in
+  // one pass, and what follows from it can wait until the connection does something.
   void path_switched(ConnectionRecord& record, const FiveTuple& before);
   // Break before make: everything under way is lost.
   void restart(ConnectionRecord& record);
@@ -71,6 +72,7 @@ class TcpEngine {
   void probe_window_if_due(ConnectionRecord& record);
   void wait_for_answer(ConnectionRecord& record);
   void release_window(ConnectionRecord& record);
+  void catch_up(ConnectionRecord& record);
   const PathKnowledge* known_of_path(const ConnectionRecord& record) const;
 
   LwipStack& stack_;

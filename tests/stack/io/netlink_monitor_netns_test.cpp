@@ -40,8 +40,8 @@ TEST(NetlinkMonitor, KnowsWhatStandsWhenItIsOpened) {
   for (const HostLink& link : near.monitor->links()) EXPECT_NE(link.name, "godwit0");
 }
 
-// B1: a question that a link swallowed is asked again when there is something to send, not after the
-// kernel's second; neighbours that have answered stay known.
+// B1: a question that a link swallowed is asked again when there is something to send, not after
+// the kernel's second; neighbours that have answered stay known.
 TEST(NetlinkMonitor, AsksNeighboursAnew) {
   Lab lab;
   Host near{lab.near};
