@@ -17,8 +17,9 @@ class UdpAcceptor {
   // Beyond this, first datagrams are dropped until somebody accepts.
   static constexpr std::size_t most_waiting = 128;
 
-  // On one address, or on all the stack has and will have. Errors: Busy (the port is taken),
-  // NotFound (no such address), Malformed (port 0).
+  // On one address, or on all the stack has and will have. Port 0: one is chosen that nobody can
+  // guess (RFC 6056). Sockets of an earlier acceptor of the port do not keep it. Errors: Busy (the
+  // port is taken), NotFound (no such address), Exhausted (no port left).
   static Result<std::unique_ptr<UdpAcceptor>> listen(LwipStack& stack,
                                                      std::optional<IpAddress> local,
                                                      std::uint16_t port);
@@ -30,6 +31,9 @@ class UdpAcceptor {
   void set_handler(std::function<void()> on_change);
   // Null: nobody does. The first datagrams wait in the socket.
   std::unique_ptr<UdpSocket> accept();
+  // A connected socket at this port, as if `remote` had sent first. Errors: Malformed, NotFound (no
+  // such address), Busy (that flow exists).
+  Result<std::unique_ptr<UdpSocket>> connect(const IpAddress& local, const Endpoint& remote);
   std::uint16_t port() const { return port_; }
   std::uint64_t dropped() const { return dropped_; }
 

@@ -35,7 +35,7 @@ Status to_status(err_t error) {
 UdpSocket::UdpSocket(LwipStack& stack) : stack_{stack}, change_{stack.notifications_} {}
 
 Result<udp_pcb*> UdpSocket::bind_pcb(LwipStack& stack, std::optional<IpAddress> local,
-                                     std::uint16_t port) {
+                                     std::uint16_t port, PortUse use) {
   if (local && !stack.has_address(*local)) {
     return Error{Errc::NotFound, "the local address is not one of the stack's"};
   }
@@ -44,7 +44,11 @@ Result<udp_pcb*> UdpSocket::bind_pcb(LwipStack& stack, std::optional<IpAddress> 
   if (local) address = to_lwip(*local);
   udp_pcb* pcb = udp_new_ip_type(IP_GET_TYPE(&address));
   if (pcb == nullptr) return Error{Errc::Exhausted, "no memory for a socket"};
+  // lwIP shares a port among those that all have this mark: connected sockets of an acceptor have
+  // it always, an acceptor only while it is bound, so that no two acceptors share.
+  if (use == PortUse::BesideConnected) ip_set_option(pcb, SOF_REUSEADDR);
   const err_t bound = udp_bind(pcb, &address, port);
+  ip_reset_option(pcb, SOF_REUSEADDR);
   if (bound == ERR_OK) return pcb;
   udp_remove(pcb);
   if (bound != ERR_USE) return Error{Errc::NotFound, "the local address cannot be used"};
@@ -75,6 +79,7 @@ std::unique_ptr<UdpSocket> UdpSocket::answer(LwipStack& stack, const Endpoint& l
   socket->pcb_ = udp_new_ip_type(IP_GET_TYPE(&from));
   if (socket->pcb_ == nullptr) return nullptr;
   record->udp = socket->pcb_;
+  ip_set_option(socket->pcb_, SOF_REUSEADDR);
   socket->pcb_->local_ip = from;
   socket->pcb_->local_port = local.port;
   udp_connect(socket->pcb_, &to, remote.port);
@@ -82,8 +87,7 @@ std::unique_ptr<UdpSocket> UdpSocket::answer(LwipStack& stack, const Endpoint& l
   return socket;
 }
 
-Result<std::unique_ptr<UdpSocket>> UdpSocket::connect(LwipStack& stack, const IpAddress& local,
-                                                      const Endpoint& remote) {
+Status UdpSocket::check_flow(LwipStack& stack, const IpAddress& local, const Endpoint& remote) {
   if (!stack.has_address(local)) {
     return Error{Errc::NotFound, "the local address is not one of the stack's"};
   }
@@ -91,6 +95,12 @@ Result<std::unique_ptr<UdpSocket>> UdpSocket::connect(LwipStack& stack, const Ip
       !remote.address.is_unicast()) {
     return Error{Errc::Malformed, "connect to a unicast address of the same family, and a port"};
   }
+  return {};
+}
+
+Result<std::unique_ptr<UdpSocket>> UdpSocket::connect(LwipStack& stack, const IpAddress& local,
+                                                      const Endpoint& remote) {
+  if (const Status fits = check_flow(stack, local, remote); !fits) return fits.error();
   for (unsigned attempt = 0; attempt < port_attempts; ++attempt) {
     FiveTuple flow{IpProtocol::Udp, {local, 0}, remote};
     const auto port = stack.free_port(flow);
@@ -138,17 +148,23 @@ Status UdpSocket::send(Bytes payload) {
   return send_to(payload, record_->flow.remote);
 }
 
-Status UdpSocket::send_to(Bytes payload, const Endpoint& to) {
+std::size_t UdpSocket::largest_to(const Endpoint& to) const {
   stack_.enter();
   const ip_addr_t address = to_lwip(to.address);
   if (!IP_IS_ANY_TYPE_VAL(pcb_->local_ip) &&
       IP_IS_V6_VAL(pcb_->local_ip) != IP_IS_V6_VAL(address)) {
-    return to_status(ERR_RTE);
+    return 0;
   }
   const netif* out = ip_route(&pcb_->local_ip, &address);
-  if (out == nullptr) return to_status(ERR_RTE);
   const std::size_t headers = (to.address.is_v4() ? ipv4_header : ipv6_header) + udp_header;
-  if (payload.size() + headers > out->mtu) {
+  return out != nullptr && out->mtu > headers ? out->mtu - headers : 0;
+}
+
+Status UdpSocket::send_to(Bytes payload, const Endpoint& to) {
+  const std::size_t largest = largest_to(to);
+  const ip_addr_t address = to_lwip(to.address);
+  if (largest == 0) return to_status(ERR_RTE);
+  if (payload.size() > largest) {
     return Error{Errc::Exhausted, "larger than a datagram of this path; send less at once"};
   }
   pbuf* datagram = pbuf_alloc(PBUF_TRANSPORT, static_cast<u16_t>(payload.size()), PBUF_RAM);

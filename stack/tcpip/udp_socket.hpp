@@ -41,10 +41,13 @@ class UdpSocket {
 
   void set_handler(std::function<void()> on_change);  // a datagram waits
 
-  // Exhausted: larger than the path carries; it would have to be cut, and is not.
+  // Exhausted: larger than largest_to(); it would have to be cut, and is not.
   Status send(Bytes payload);  // connected only
   Status send_to(Bytes payload, const Endpoint& to);
   std::optional<Received> receive_from(MutableBytes into);
+
+  // Octets of the largest datagram that is carried there; 0: there is no way.
+  std::size_t largest_to(const Endpoint& to) const;
 
   Endpoint local() const;  // unspecified address: bound to all
   std::optional<Endpoint> remote() const;
@@ -61,9 +64,13 @@ class UdpSocket {
   };
   static constexpr std::size_t most_waiting = 256;
 
+  enum class PortUse : std::uint8_t { Alone, BesideConnected };
+
   explicit UdpSocket(LwipStack& stack);
   static Result<udp_pcb*> bind_pcb(LwipStack& stack, std::optional<IpAddress> local,
-                                   std::uint16_t port);
+                                   std::uint16_t port, PortUse use = PortUse::Alone);
+  // Whether such a flow may begin here. Errors: NotFound, Malformed.
+  static Status check_flow(LwipStack& stack, const IpAddress& local, const Endpoint& remote);
   // Connected, at a port that an acceptor holds as well. Null: no memory, or the flow exists.
   static std::unique_ptr<UdpSocket> answer(LwipStack& stack, const Endpoint& local,
                                            const Endpoint& remote);

@@ -116,8 +116,59 @@ TEST(UdpAcceptor, NamesWhatIsWrong) {
   ASSERT_TRUE(first);
   EXPECT_EQ(UdpAcceptor::listen(hosts.b, std::nullopt, 53).error().code, Errc::Busy);
   EXPECT_EQ(UdpSocket::bind(hosts.b, std::nullopt, 53).error().code, Errc::Busy);
-  EXPECT_EQ(UdpAcceptor::listen(hosts.b, std::nullopt, 0).error().code, Errc::Malformed);
   EXPECT_EQ(UdpAcceptor::listen(hosts.b, hosts.a_address, 54).error().code, Errc::NotFound);
+  const Endpoint nowhere{hosts.a_address, 0};
+  EXPECT_EQ((*first)->connect(hosts.b_address, nowhere).error().code, Errc::Malformed);
+  EXPECT_EQ((*first)->connect(hosts.a_address, nowhere).error().code, Errc::NotFound);
+}
+
+// S20: a socket that has several partners keeps its one port towards all of them.
+TEST(UdpAcceptor, ConnectsFromItsPort) {
+  TwoHosts hosts;
+  auto acceptor = std::move(*UdpAcceptor::listen(hosts.a, std::nullopt, 0));
+  ASSERT_NE(acceptor->port(), 0);
+  auto one = std::move(*UdpAcceptor::listen(hosts.b, std::nullopt, 53));
+  auto two = std::move(*UdpAcceptor::listen(hosts.b, std::nullopt, 54));
+  const Endpoint first{hosts.b_address, 53}, second{hosts.b_address, 54};
+  auto to_one = std::move(*acceptor->connect(hosts.a_address, first));
+  auto to_two = std::move(*acceptor->connect(hosts.a_address, second));
+  EXPECT_EQ(acceptor->connect(hosts.a_address, first).error().code, Errc::Busy);
+  ASSERT_TRUE(to_one->send(bytes("one")));
+  ASSERT_TRUE(to_two->send(bytes("two")));
+  hosts.run_for(50ms);
+  auto at_one = one->accept();
+  auto at_two = two->accept();
+  ASSERT_TRUE(at_one && at_two);
+  EXPECT_EQ(*at_one->remote(), (Endpoint{hosts.a_address, acceptor->port()}));
+  EXPECT_EQ(*at_two->remote(), (Endpoint{hosts.a_address, acceptor->port()}));
+  ASSERT_TRUE(at_one->send(bytes("back")));
+  hosts.run_for(50ms);
+  EXPECT_EQ(text_of(*to_one), "back");
+  EXPECT_EQ(acceptor->accept(), nullptr) << "an answer is no stranger's";
+}
+
+// A server that gives its port up for its first client opens the next one at the same port.
+TEST(UdpAcceptor, LeavesItsPortToTheNext) {
+  TwoHosts hosts;
+  auto acceptor = std::move(*UdpAcceptor::listen(hosts.b, std::nullopt, 53));
+  auto client = client_of(hosts, 53);
+  ASSERT_TRUE(client->send(bytes("hello")));
+  hosts.run_for(50ms);
+  auto served = acceptor->accept();
+  ASSERT_TRUE(served);
+  acceptor.reset();
+  auto next = UdpAcceptor::listen(hosts.b, std::nullopt, 53);
+  ASSERT_TRUE(next);
+  EXPECT_EQ(UdpAcceptor::listen(hosts.b, std::nullopt, 53).error().code, Errc::Busy);
+  auto other = client_of(hosts, 53);
+  ASSERT_TRUE(client->send(bytes("more")));
+  ASSERT_TRUE(other->send(bytes("me too")));
+  hosts.run_for(50ms);
+  EXPECT_EQ(text_of(*served), "hello");
+  EXPECT_EQ(text_of(*served), "more");
+  auto second = (*next)->accept();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(text_of(*second), "me too");
 }
 
 }  // namespace
