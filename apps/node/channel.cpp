@@ -2,6 +2,9 @@
 
 #include <type_traits>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 
@@ -30,6 +33,7 @@ class StackChannel final : public ByteChannel {
     stream_.set_traffic_class(options.traffic_class);
     if (options.congestion) stream_.set_congestion(*options.congestion);
   }
+  std::size_t segment_size() const override { return stream_.segment_size(); }
 
  private:
   TcpStream stream_;
@@ -73,6 +77,15 @@ class HostChannel final : public ByteChannel {
       asio::error_code ignored;
       socket_.set_option(asio::ip::tcp::no_delay{options.no_delay}, ignored);
     }
+  }
+  std::size_t segment_size() const override {
+    int size = 0;
+    socklen_t length = sizeof size;
+    if constexpr (std::is_same_v<Socket, asio::ip::tcp::socket>) {
+      ::getsockopt(const_cast<Socket&>(socket_).native_handle(), IPPROTO_TCP, TCP_MAXSEG, &size,
+                   &length);
+    }
+    return static_cast<std::size_t>(size);
   }
 
  private:

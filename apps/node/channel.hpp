@@ -37,6 +37,8 @@ class ByteChannel {
   virtual void abort() = 0;  // the other side sees a reset; waits end
   // A channel to a program has none.
   virtual void set_options(const ChannelOptions& /*options*/) {}
+  // Octets of TCP's largest segment at present; 0: it has none.
+  virtual std::size_t segment_size() const { return 0; }
 };
 
 std::unique_ptr<ByteChannel> make_channel(TcpStream stream);

@@ -41,6 +41,7 @@ UdpStream::~UdpStream() = default;
 
 UdpStream::executor_type UdpStream::get_executor() const { return state_->executor; }
 UdpSocket& UdpStream::socket() { return *state_->socket; }
+const UdpSocket& UdpStream::socket() const { return *state_->socket; }
 void UdpStream::cancel() { state_->place.cancel(); }
 
 std::optional<UdpSocket::Received> UdpStream::receive_now(MutableBytes into) {
@@ -92,6 +93,13 @@ void UdpListener::cancel() { state_->place.cancel(); }
 
 std::unique_ptr<UdpSocket> UdpListener::accept_now() {
   return state_->first ? std::move(state_->first) : state_->acceptor->accept();
+}
+
+std::uint16_t UdpListener::port() const { return state_->acceptor->port(); }
+
+Result<std::unique_ptr<UdpSocket>> UdpListener::connect(const IpAddress& local,
+                                                        const Endpoint& remote) {
+  return state_->acceptor->connect(local, remote);
 }
 
 const asio::any_io_executor& UdpListener::executor() const { return state_->executor; }

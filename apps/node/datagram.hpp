@@ -23,6 +23,7 @@ class UdpStream {
 
   executor_type get_executor() const;
   UdpSocket& socket();
+  const UdpSocket& socket() const;
   void cancel();
 
   // One datagram at once, or none. A datagram larger than `into` is cut: Received::size tells.
@@ -81,6 +82,8 @@ class UdpListener {
   void cancel();
   // Null: nobody waits.
   std::unique_ptr<UdpSocket> accept_now();
+  std::uint16_t port() const;
+  Result<std::unique_ptr<UdpSocket>> connect(const IpAddress& local, const Endpoint& remote);
 
   // void(error_code): accept_now() has somebody.
   template <class Token>

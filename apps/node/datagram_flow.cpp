@@ -19,6 +19,11 @@ class HostFlow final : public DatagramFlow {
       : socket_{std::move(socket)}, remote_{remote} {}
 
   Endpoint remote() const override { return remote_; }
+  Endpoint local() const override {
+    asio::error_code ignored;
+    return from_asio(socket_.local_endpoint(ignored));
+  }
+  std::size_t largest() const override { return largest_datagram(remote_.address.family()); }
   asio::error_code send(Bytes payload) override {
     asio::error_code error;
     socket_.send(asio::buffer(payload.data(), payload.size()), 0, error);
@@ -53,6 +58,8 @@ class StackFlow final : public DatagramFlow {
       : stream_{std::move(stream)}, remote_{*stream_.socket().remote()} {}
 
   Endpoint remote() const override { return remote_; }
+  Endpoint local() const override { return stream_.socket().local(); }
+  std::size_t largest() const override { return stream_.socket().largest_to(remote_); }
   asio::error_code send(Bytes payload) override { return stream_.send(payload); }
   asio::awaitable<asio::error_code> wait() override {
     asio::error_code error;
@@ -77,8 +84,7 @@ std::unique_ptr<DatagramFlow> make_flow(UdpStream stream) {
   return std::make_unique<StackFlow>(std::move(stream));
 }
 
-std::variant<std::unique_ptr<DatagramFlow>, asio::error_code> open_host_flow(
-    const asio::any_io_executor& executor, const Endpoint& remote) {
+FlowResult open_host_flow(const asio::any_io_executor& executor, const Endpoint& remote) {
   const auto to = to_asio<Udp>(remote);
   Udp::socket socket{executor};
   asio::error_code error;

@@ -21,6 +21,9 @@ class DatagramFlow {
   virtual ~DatagramFlow() = default;
   // As it was when the flow began, wherever the partner is meanwhile.
   virtual Endpoint remote() const = 0;
+  virtual Endpoint local() const = 0;
+  // Octets of the largest datagram that can be sent; 0: there is no way at present.
+  virtual std::size_t largest() const = 0;
   virtual asio::error_code send(Bytes payload) = 0;
   // Ends when receive_now() may have something, or cancel() was called.
   virtual asio::awaitable<asio::error_code> wait() = 0;
@@ -31,7 +34,13 @@ class DatagramFlow {
 
 // `stream` is connected.
 std::unique_ptr<DatagramFlow> make_flow(UdpStream stream);
-std::variant<std::unique_ptr<DatagramFlow>, asio::error_code> open_host_flow(
-    const asio::any_io_executor& executor, const Endpoint& remote);
+using FlowResult = std::variant<std::unique_ptr<DatagramFlow>, asio::error_code>;
+FlowResult open_host_flow(const asio::any_io_executor& executor, const Endpoint& remote);
+
+// What UDP can carry at most: the length in the IP header is 16 bits wide, and that of IPv4 counts
+// its own header (RFC 791 section 3.1, RFC 8200 section 3).
+constexpr std::size_t largest_datagram(IpFamily family) {
+  return family == IpFamily::V4 ? 65507 : 65527;
+}
 
 }  // namespace godwit

@@ -98,13 +98,15 @@ class Node {
   // Port 0: one is chosen. An unconnected socket stays where it is, a connected one moves (S20).
   Result<std::unique_ptr<UdpSocket>> bind_udp(std::uint16_t port);
   Result<std::unique_ptr<UdpSocket>> connect_udp(const Endpoint& remote);
+  // Port 0: one is chosen.
   Result<std::unique_ptr<UdpAcceptor>> listen_udp(std::uint16_t port);
   // Protect: over this stack. Bypass: the host's own stack. Discard: refuse.
   PolicyAction action_for(IpProtocol protocol, const Endpoint& remote) const;
   std::optional<IpAddress> address_of(std::string_view peer_name) const;
   // Where `remote` would reach us. Errors as connect_tcp() has them.
-  Result<IpAddress> address_for(const Endpoint& remote) const {
-    return local_for(IpProtocol::Tcp, remote);
+  Result<IpAddress> address_for(const Endpoint& remote,
+                                IpProtocol protocol = IpProtocol::Tcp) const {
+    return local_for(protocol, remote);
   }
   // Asks DNS where a peer without a configured address is (S17); PeerFoundByName or
   // PeerNotFoundByName follows after the next settle(). None: no such peer, or no servers.

@@ -97,6 +97,7 @@ void TcpStream::set_no_delay(bool on) { state_->socket->set_no_delay(on); }
 
 void TcpStream::set_traffic_class(std::uint8_t octet) { state_->socket->set_traffic_class(octet); }
 
+std::size_t TcpStream::segment_size() const { return state_->socket->segment_size(); }
 void TcpStream::set_congestion(Congestion kind) { state_->socket->set_congestion(kind); }
 
 WaitingPlace& TcpStream::place(Wait what) {

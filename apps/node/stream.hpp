@@ -113,6 +113,7 @@ class TcpStream {
   void set_no_delay(bool on);
   void set_traffic_class(std::uint8_t octet);
   void set_congestion(Congestion kind);
+  std::size_t segment_size() const;  // octets; 0: the connection is over
 
   // void(error_code). Ends when read_some() or write_some() would not block.
   template <class Token>

@@ -142,6 +142,8 @@ void TcpSocket::set_congestion(Congestion kind) {
   if (record_ != nullptr) stack_.engine_->use(*record_, kind);
 }
 
+std::size_t TcpSocket::segment_size() const { return pcb_ != nullptr ? pcb_->mss : 0; }
+
 std::optional<Congestion> TcpSocket::congestion() const {
   if (record_ == nullptr) return std::nullopt;
   return record_->sender.controller().kind();

@@ -72,6 +72,8 @@ class TcpSocket {
   // DSCP of what is sent from here on (RFC 2474); the two bits of ECN are the stack's.
   void set_traffic_class(std::uint8_t octet);
 
+  // Octets of the largest segment at present; 0: the connection is over.
+  std::size_t segment_size() const;
   // What has been written and not yet acknowledged by the other side.
   std::size_t unacknowledged() const;
   Endpoint local() const;  // the present one: a move changes it
