@@ -34,6 +34,26 @@ Result<Accepted> Accepted::parse(Bytes message) {
   return Accepted{{IpAddress::v6(octets), port}};
 }
 
+std::array<std::uint8_t, Front::length> Front::encode() const {
+  std::array<std::uint8_t, length> out{};
+  for (std::size_t i = 0; i < sizeof token; ++i) {
+    out[i] = static_cast<std::uint8_t>(token >> (8 * (sizeof token - 1 - i)));
+  }
+  const auto rest = Accepted{to}.encode();
+  std::copy(rest.begin(), rest.end(), out.begin() + sizeof token);
+  return out;
+}
+
+Result<std::optional<Endpoint>> Front::parse(Bytes datagram, PairToken token) {
+  if (datagram.size() < sizeof token) return std::optional<Endpoint>{};
+  PairToken said = 0;
+  for (std::size_t i = 0; i < sizeof said; ++i) said = said << 8 | datagram[i];
+  if (said != token) return std::optional<Endpoint>{};
+  const auto rest = Accepted::parse(datagram.subspan(sizeof token));
+  if (!rest) return rest.error();
+  return std::optional{rest->peer};
+}
+
 std::size_t write_mark(const Mark& mark, std::string_view unique,
                        std::span<char, Mark::longest> out) {
   const char kind[] = {mark.family == IpFamily::V4 ? '4' : '6',

@@ -23,6 +23,9 @@ enum class Code : std::uint8_t {
   SetOption,
   FindAddresses,
   FindName,
+  Disconnect,
+  Reach,
+  ReachPartner,
   Done = 65,
   Failure,
   UsedUp,
@@ -30,6 +33,7 @@ enum class Code : std::uint8_t {
   OptionValue,
   AddressList,
   Text,
+  Largest,
 };
 
 // ByteWriter's words, on storage that is there already.
@@ -91,6 +95,9 @@ Code code_of(const GetOption&) { return Code::GetOption; }
 Code code_of(const SetOption&) { return Code::SetOption; }
 Code code_of(const FindAddresses&) { return Code::FindAddresses; }
 Code code_of(const FindName&) { return Code::FindName; }
+Code code_of(const Disconnect&) { return Code::Disconnect; }
+Code code_of(const Reach&) { return Code::Reach; }
+Code code_of(const ReachPartner&) { return Code::ReachPartner; }
 Code code_of(const Done&) { return Code::Done; }
 Code code_of(const Failure&) { return Code::Failure; }
 Code code_of(const UsedUp&) { return Code::UsedUp; }
@@ -98,6 +105,7 @@ Code code_of(const Name&) { return Code::Name; }
 Code code_of(const OptionValue&) { return Code::OptionValue; }
 Code code_of(const AddressList&) { return Code::AddressList; }
 Code code_of(const Text&) { return Code::Text; }
+Code code_of(const Largest&) { return Code::Largest; }
 
 void write(FrameWriter& out, const OpenSocket& open) {
   out.write(open.family);
@@ -136,6 +144,12 @@ void write(FrameWriter& out, const SetOption& option) {
 }
 void write(FrameWriter& out, const FindAddresses& find) { out.write_text(find.name); }
 void write(FrameWriter& out, const FindName& find) { out.write(find.address); }
+void write(FrameWriter& out, const Disconnect& disconnect) { out.write(disconnect.socket); }
+void write(FrameWriter& out, const Reach& reach) {
+  out.write(reach.socket);
+  out.write(reach.remote);
+}
+void write(FrameWriter& out, const ReachPartner& reach) { out.write(reach.socket); }
 void write(FrameWriter&, const Done&) {}
 void write(FrameWriter& out, const Failure& failure) { out.write(failure.number); }
 void write(FrameWriter&, const UsedUp&) {}
@@ -143,6 +157,7 @@ void write(FrameWriter& out, const Name& name) { out.write(name.endpoint); }
 void write(FrameWriter& out, const OptionValue& option) { out.write(option.value); }
 void write(FrameWriter& out, const AddressList& list) { out.write(list.octets()); }
 void write(FrameWriter& out, const Text& text) { out.write_text(text.text); }
+void write(FrameWriter& out, const Largest& largest) { out.write(largest.octets); }
 
 template <class Message>
 Frame encode_any(const Message& message) {
@@ -338,6 +353,12 @@ Result<Request> parse_request(Bytes frame) {
       return in.finish<Request>(FindAddresses{name});
     }
     case Code::FindName: return in.finish<Request>(FindName{in.address()});
+    case Code::Disconnect: return in.finish<Request>(Disconnect{in.socket()});
+    case Code::Reach: {
+      const SocketId socket = in.socket();
+      return in.finish<Request>(Reach{socket, in.endpoint()});
+    }
+    case Code::ReachPartner: return in.finish<Request>(ReachPartner{in.socket()});
     default: return Error{Errc::Unsupported, "a request this daemon does not know"};
   }
 }
@@ -358,6 +379,7 @@ Result<Reply> parse_reply(Bytes frame) {
       in.refuse_unless(is_text(text));
       return in.finish<Reply>(Text{text});
     }
+    case Code::Largest: return in.finish<Reply>(Largest{in.read<std::uint32_t>()});
     default: return Error{Errc::Unsupported, "a reply this library does not know"};
   }
 }

@@ -107,8 +107,27 @@ struct FindName {
   friend bool operator==(const FindName&, const FindName&) = default;
 };
 
-using Request = std::variant<OpenSocket, ReopenSocket, Connect, Bind, Listen, AskLocalName,
-                             AskPeerName, GetOption, SetOption, FindAddresses, FindName>;
+// connect() of a datagram socket to no partner any more.
+struct Disconnect {
+  SocketId socket;
+  friend bool operator==(const Disconnect&, const Disconnect&) = default;
+};
+// May datagrams go there, and how large may they be? Answered by Largest. The socket has a port
+// and a flow from then on.
+struct Reach {
+  SocketId socket;
+  Endpoint remote;
+  friend bool operator==(const Reach&, const Reach&) = default;
+};
+// The same for the connected partner.
+struct ReachPartner {
+  SocketId socket;
+  friend bool operator==(const ReachPartner&, const ReachPartner&) = default;
+};
+
+using Request =
+    std::variant<OpenSocket, ReopenSocket, Connect, Bind, Listen, AskLocalName, AskPeerName,
+                 GetOption, SetOption, FindAddresses, FindName, Disconnect, Reach, ReachPartner>;
 
 // --- replies --------------------------------------------------------------------------------
 
@@ -162,7 +181,12 @@ struct Text {
   friend bool operator==(const Text&, const Text&) = default;
 };
 
-using Reply = std::variant<Done, Failure, UsedUp, Name, OptionValue, AddressList, Text>;
+struct Largest {
+  std::uint32_t octets;  // of a datagram's payload
+  friend bool operator==(const Largest&, const Largest&) = default;
+};
+
+using Reply = std::variant<Done, Failure, UsedUp, Name, OptionValue, AddressList, Text, Largest>;
 
 // What does not fit is cut by the caller: a message that is too long is a broken promise.
 Frame encode(const Request& request);

@@ -6,20 +6,12 @@
 
 #include "apps/node/address.hpp"
 #include "apps/node/node.hpp"
+#include "apps/shim_server/host_port.hpp"
+#include "apps/shim_server/stack_flows.hpp"
 #include "stack/tcpip/tcp_socket.hpp"
 
 namespace godwit::shim {
 namespace {
-
-// The host's stack takes ::ffff:192.0.2.1 for 192.0.2.1 (RFC 4291 section 2.5.5.2), and policy has
-// to judge the address that is meant (S25). connect() to no address at all means this host.
-Endpoint meant(const Endpoint& remote) {
-  const IpAddress address = from_asio(to_asio(remote.address));
-  if (!address.is_unspecified()) return {address, remote.port};
-  return {from_asio(address.is_v4() ? asio::ip::address{asio::ip::address_v4::loopback()}
-                                    : asio::ip::address{asio::ip::address_v6::loopback()}),
-          remote.port};
-}
 
 // What the stack refuses before a packet is sent.
 asio::error_code refusal_of(const Error& error) {
@@ -93,11 +85,16 @@ NodeShimConnector::NodeShimConnector(asio::any_io_executor executor, Node& node,
                                      Congestion congestion)
     : executor_{executor}, node_{node}, congestion_{congestion}, names_{executor, node} {}
 
-asio::error_code NodeShimConnector::refusal(const Endpoint& remote) {
+asio::error_code NodeShimConnector::refusal(const Endpoint& remote, Transport transport) {
   const Endpoint to = meant(remote);
-  if (!to.address.is_unicast()) return asio::error::network_unreachable;
+  const bool stream = transport == Transport::Stream;
+  if (!to.address.is_unicast()) {
+    // As the kernel has it for who has not asked for SO_BROADCAST, which is not to be had.
+    const bool everybody = to.address == IpAddress::v4({255, 255, 255, 255});
+    return everybody && !stream ? asio::error::access_denied : asio::error::network_unreachable;
+  }
   if (is_own(to.address)) return {};
-  switch (node_.action_for(IpProtocol::Tcp, to)) {
+  switch (node_.action_for(stream ? IpProtocol::Tcp : IpProtocol::Udp, to)) {
     case PolicyAction::Protect: break;
     case PolicyAction::Bypass: return {};
     case PolicyAction::Discard: return asio::error::access_denied;
@@ -107,7 +104,7 @@ asio::error_code NodeShimConnector::refusal(const Endpoint& remote) {
 }
 
 asio::awaitable<ConnectResult> NodeShimConnector::connect(Endpoint remote) {
-  if (const asio::error_code error = refusal(remote)) co_return error;
+  if (const asio::error_code error = refusal(remote, Transport::Stream)) co_return error;
   remote = meant(remote);
   const bool stays = is_own(remote.address);
   if (!stays && node_.action_for(IpProtocol::Tcp, remote) == PolicyAction::Protect) {
@@ -150,6 +147,22 @@ ListenResult NodeShimConnector::listen(const Endpoint& local) {
   }
   return acceptor.error().code == Errc::Busy ? asio::error_code{asio::error::address_in_use}
                                              : asio::error_code{asio::error::no_buffer_space};
+}
+
+// As with listeners: what is bound to loopback is for this host alone.
+PortResult NodeShimConnector::open_port(const Endpoint& local, Deliver deliver) {
+  const IpAddress plain = from_asio(to_asio(local.address));
+  if (plain.is_loopback()) {
+    const Judge judge = [this](const Endpoint& remote) {
+      return is_own(remote.address) ? asio::error_code{} : asio::error::network_unreachable;
+    };
+    return open_host_port(executor_, local, judge, std::move(deliver));
+  }
+  auto source = StackFlows::open(executor_, node_, *this, local);
+  if (const auto* error = std::get_if<asio::error_code>(&source)) return *error;
+  return std::make_unique<FlowPort>(executor_,
+                                    std::move(std::get<std::unique_ptr<FlowSource>>(source)),
+                                    flows_, std::move(deliver));
 }
 
 std::uint16_t NodeShimConnector::free_port(const IpAddress& local) {

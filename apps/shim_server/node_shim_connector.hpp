@@ -4,6 +4,7 @@
 #include <asio/any_io_executor.hpp>
 
 #include "apps/node/name_lookup.hpp"
+#include "apps/shim_server/flow_port.hpp"
 #include "apps/shim_server/shim_connector.hpp"
 
 namespace godwit {
@@ -20,9 +21,10 @@ class NodeShimConnector final : public ShimConnector {
   NodeShimConnector(asio::any_io_executor executor, Node& node, Congestion congestion);
   // `zones` outlives the connector's work.
   void ask_zones(ZoneLookup& zones) { names_.ask_zones(zones); }
-  asio::error_code refusal(const Endpoint& remote) override;
+  asio::error_code refusal(const Endpoint& remote, Transport transport) override;
   asio::awaitable<ConnectResult> connect(Endpoint remote) override;
   ListenResult listen(const Endpoint& local) override;
+  PortResult open_port(const Endpoint& local, Deliver deliver) override;
   std::uint16_t free_port(const IpAddress& local) override;
   asio::awaitable<std::vector<IpAddress>> find_addresses(std::string name) override;
   std::string name_of(const IpAddress& address) override;
@@ -36,6 +38,7 @@ class NodeShimConnector final : public ShimConnector {
   Node& node_;
   Congestion congestion_;
   NameLookup names_;
+  std::shared_ptr<FlowBudget> flows_ = std::make_shared<FlowBudget>();
 };
 
 // Over sockets of the host.

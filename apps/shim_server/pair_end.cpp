@@ -3,20 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstddef>
-#include <cstring>
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include "apps/shim_server/descriptor_message.hpp"
+#include "apps/shim_server/unix_pair.hpp"
 
 namespace godwit::shim {
 namespace {
@@ -46,37 +43,18 @@ std::size_t fill(int descriptor) {
   return filled;
 }
 
-int put_mark(int descriptor, const Mark& mark, std::string_view unique) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::size_t length =
-      write_mark(mark, unique, std::span<char, Mark::longest>{address.sun_path, Mark::longest});
-  return ::bind(descriptor, reinterpret_cast<const sockaddr*>(&address),
-                static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
-}
-
 }  // namespace
 
 std::variant<PairEnd::Pair, int> PairEnd::make(PairPoller& poller, const OpenSocket& open,
                                                std::string_view unique) {
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return errno;
-  FileDescriptor program{ends[0]};
-  FileDescriptor daemon{ends[1]};
-  ::setsockopt(program.get(), SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
-  ::setsockopt(daemon.get(), SOL_SOCKET, SO_SNDBUF, &receive_buffer, sizeof receive_buffer);
-  SocketId id{0};
-  socklen_t length = sizeof id.cookie;
-  if (::getsockopt(program.get(), SOL_SOCKET, SO_COOKIE, &id.cookie, &length) != 0 ||
-      put_mark(program.get(), {open.family, open.transport}, unique) != 0) {
-    return errno;
-  }
-  if (open.waiting == Waiting::Returns) ::fcntl(program.get(), F_SETFL, O_NONBLOCK);
-  const std::size_t filling = fill(program.get());
-  const int descriptor = daemon.get();
-  auto end = std::make_unique<PairEnd>(poller, std::move(daemon), filling);
+  auto made = make_unix_pair(open, unique, {send_buffer, receive_buffer});
+  if (const int* error = std::get_if<int>(&made)) return *error;
+  auto& ends = std::get<UnixPair>(made);
+  const std::size_t filling = fill(ends.program.get());
+  const int descriptor = ends.daemon.get();
+  auto end = std::make_unique<PairEnd>(poller, std::move(ends.daemon), filling);
   if (!poller.add(descriptor, *end)) return ENOMEM;
-  return Pair{std::move(program), std::move(end), id};
+  return Pair{std::move(ends.program), std::move(end), ends.id};
 }
 
 PairEnd::PairEnd(PairPoller& poller, FileDescriptor descriptor, std::size_t filling)

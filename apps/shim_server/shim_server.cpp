@@ -16,7 +16,7 @@
 
 #include "apps/node/unix_listener.hpp"
 #include "apps/shim/pair_marks.hpp"
-#include "apps/shim_server/descriptor_message.hpp"
+#include "apps/shim_server/shim_call.hpp"
 
 namespace godwit::shim {
 namespace {
@@ -36,42 +36,11 @@ asio::awaitable<void> pause(asio::any_io_executor executor,
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 }
 
-// Its size is set once the whole frame is there; empty: it did not come, or is none.
-asio::awaitable<Frame> read_frame(ByteChannel& call) {
-  Frame frame;
-  std::size_t have = 0;
-  for (;;) {
-    asio::error_code error;
-    have += call.read_some(frame.storage().subspan(have), error);
-    if (error == asio::error::would_block) error = co_await call.wait(ByteChannel::Wait::Read);
-    if (error) co_return Frame{};
-    const auto length = frame_length(Bytes{frame.storage()}.first(have));
-    if (!length) co_return Frame{};
-    if (*length && have >= **length) {
-      frame.set_size(have);
-      co_return frame;
-    }
-  }
-}
-
-// The answer fits into the socket's buffer: a caller that does not read has lost it.
-void send(int call, const Frame& frame, const FileDescriptor& descriptor) {
-  if (send_with(call, frame.bytes(), descriptor) < 0) return;  // it has gone
-}
-
-Frame failure(int number) { return encode(Reply{Failure{static_cast<std::uint32_t>(number)}}); }
-
-Frame result_of(int number) { return number == 0 ? encode(Reply{Done{}}) : failure(number); }
-
-Frame reply_to(const std::variant<ByteString, int>& option) {
-  if (const auto* value = std::get_if<ByteString>(&option))
-    return encode(Reply{OptionValue{*value}});
-  return failure(std::get<int>(option));
-}
-
-Frame reply_to(const std::variant<Endpoint, int>& name) {
-  if (const auto* endpoint = std::get_if<Endpoint>(&name)) return encode(Reply{Name{*endpoint}});
-  return failure(std::get<int>(name));
+// Whose socket a request is about; requests about none never get here.
+template <class Some>
+SocketId socket_of(const Some& request) {
+  if constexpr (requires { request.socket; }) return request.socket;
+  return {0};
 }
 
 std::string random_name() {
@@ -175,43 +144,64 @@ ShimServer::Answer ShimServer::carry_out_now(const Request& request, const Calle
   if (const auto* asked = std::get_if<FindName>(&request)) {
     return {encode(Reply{Text{connector_.name_of(asked->address)}})};
   }
-  if (const auto* bind = std::get_if<Bind>(&request)) {
-    const auto socket = find(bind->socket, caller);
-    return {result_of(socket ? socket->bind(bind->local, connector_) : EINVAL)};
+  if (const auto* disconnect = std::get_if<Disconnect>(&request)) {
+    const auto socket = find_datagrams(disconnect->socket, caller);
+    return {result_of(socket ? socket->disconnect() : EAFNOSUPPORT)};
   }
-  if (const auto* listen = std::get_if<Listen>(&request)) {
-    const auto socket = find(listen->socket, caller);
-    return {result_of(socket ? socket->listen(connector_) : EINVAL)};
+  if (const auto* reach = std::get_if<Reach>(&request)) {
+    const auto socket = find_datagrams(reach->socket, caller);
+    return {socket ? reply_to(socket->reach(reach->remote)) : failure(EINVAL)};
   }
-  if (const auto* ask = std::get_if<AskLocalName>(&request)) {
-    const auto socket = find(ask->socket, caller);
-    return {socket ? reply_to(socket->local_name()) : failure(EINVAL)};
+  if (const auto* reach = std::get_if<ReachPartner>(&request)) {
+    const auto socket = find_datagrams(reach->socket, caller);
+    return {socket ? reply_to(socket->reach_partner()) : failure(EINVAL)};
   }
-  if (const auto* ask = std::get_if<AskPeerName>(&request)) {
-    const auto socket = find(ask->socket, caller);
-    return {socket ? reply_to(socket->peer_name()) : failure(ENOTCONN)};
+  const SocketId id = std::visit([](const auto& some) { return socket_of(some); }, request);
+  if (const auto stream = find(id, caller)) return {ask(*stream, request)};
+  if (const auto datagrams = find_datagrams(id, caller)) return {ask(*datagrams, request)};
+  return {failure(std::holds_alternative<AskPeerName>(request) ? ENOTCONN : EINVAL)};
+}
+
+// What both kinds of sockets are asked.
+template <class Socket>
+Frame ShimServer::ask(Socket& socket, const Request& request) {
+  if (const auto* asked = std::get_if<Bind>(&request))
+    return result_of(bind_to(socket, asked->local));
+  if (std::holds_alternative<Listen>(request)) return result_of(let_others_begin(socket));
+  if (std::holds_alternative<AskLocalName>(request)) {
+    return reply_to(std::variant<Endpoint, int>{socket.local_name()});
   }
-  if (const auto* ask = std::get_if<GetOption>(&request)) {
-    const auto socket = find(ask->socket, caller);
-    return {socket ? reply_to(socket->option(ask->level, ask->name)) : failure(EINVAL)};
+  if (std::holds_alternative<AskPeerName>(request)) return reply_to(socket.peer_name());
+  if (const auto* get = std::get_if<GetOption>(&request)) {
+    return reply_to(socket.option(get->level, get->name));
   }
   if (const auto* set = std::get_if<SetOption>(&request)) {
-    const auto socket = find(set->socket, caller);
-    return {result_of(socket ? socket->set_option(set->level, set->name, set->value) : EINVAL)};
+    return result_of(socket.set_option(set->level, set->name, set->value));
   }
-  return {failure(EOPNOTSUPP)};
+  return failure(EOPNOTSUPP);
 }
 
 ShimServer::Answer ShimServer::carry_out(const OpenSocket& open, const Caller& caller) {
-  if (open.transport != Transport::Stream) return {failure(EPROTONOSUPPORT)};
-  if (sockets_.size() >= most_sockets || sockets_of(caller.user) >= most_of_a_user) {
-    return {failure(EMFILE)};
-  }
+  if (!has_room_for(caller.user)) return {failure(EMFILE)};
+  if (open.transport == Transport::Datagram) return open_datagrams(open, caller);
   auto made = make_pair(open);
   if (const int* error = std::get_if<int>(&made)) return {failure(*error)};
   auto& pair = std::get<PairEnd::Pair>(made);
   start(std::make_shared<StreamSocket>(pair.id, caller.user, open.family,
                                        connector_.usual_congestion(), std::move(pair.daemon)));
+  return {encode(Reply{Done{}}), std::move(pair.program)};
+}
+
+ShimServer::Answer ShimServer::open_datagrams(const OpenSocket& open, const Caller& caller) {
+  auto made = DatagramEnd::make(*poller_, open, unique_name());
+  if (const int* error = std::get_if<int>(&made)) return {failure(*error)};
+  auto& pair = std::get<DatagramEnd::Pair>(made);
+  auto socket =
+      std::make_shared<DatagramSocket>(pair.id, caller.user, open.family, std::move(pair.daemon),
+                                       DatagramSocket::Surroundings{connector_, buffers_, cards_});
+  datagrams_[pair.id.cookie] = socket;
+  ++owned_[caller.user];
+  sessions_.start(live(std::move(socket)));
   return {encode(Reply{Done{}}), std::move(pair.program)};
 }
 
@@ -229,6 +219,9 @@ ShimServer::Answer ShimServer::carry_out(const ReopenSocket& reopen, const Calle
 
 asio::awaitable<ShimServer::Answer> ShimServer::carry_out(const Connect& connect,
                                                           const Caller& caller) {
+  if (const auto datagrams = find_datagrams(connect.socket, caller)) {
+    co_return Answer{result_of(datagrams->connect(connect.remote))};
+  }
   const SocketPointer socket = find(connect.socket, caller);
   if (!socket) co_return Answer{failure(EINVAL)};
   const auto said = socket->connect(connect.remote, connect.waiting, connector_);
@@ -251,12 +244,29 @@ asio::awaitable<ShimServer::Answer> ShimServer::carry_out(const FindAddresses& f
   co_return Answer{encode(Reply{list.list()})};
 }
 
-ShimServer::SocketPointer ShimServer::find(SocketId id, const Caller& caller) const {
-  const auto found = sockets_.find(id.cookie);
-  if (found == sockets_.end()) return nullptr;
+template <class Socket>
+std::shared_ptr<Socket> ShimServer::find_in(const Table<Socket>& table, SocketId id,
+                                            const Caller& caller) {
+  const auto found = table.find(id.cookie);
+  if (found == table.end()) return nullptr;
   if (caller.user != 0 && caller.user != found->second->owner()) return nullptr;
   return found->second;
 }
+
+ShimServer::SocketPointer ShimServer::find(SocketId id, const Caller& caller) const {
+  return find_in(sockets_, id, caller);
+}
+
+std::shared_ptr<DatagramSocket> ShimServer::find_datagrams(SocketId id,
+                                                           const Caller& caller) const {
+  return find_in(datagrams_, id, caller);
+}
+
+bool ShimServer::has_room_for(uid_t user) const {
+  return sockets_.size() + datagrams_.size() < most_sockets && sockets_of(user) < most_of_a_user;
+}
+
+std::string ShimServer::unique_name() { return name_ + '-' + std::to_string(++made_); }
 
 std::size_t ShimServer::sockets_of(uid_t user) const {
   const auto found = owned_.find(user);
@@ -264,7 +274,7 @@ std::size_t ShimServer::sockets_of(uid_t user) const {
 }
 
 std::variant<PairEnd::Pair, int> ShimServer::make_pair(const OpenSocket& open) {
-  return PairEnd::make(*poller_, open, name_ + '-' + std::to_string(++made_));
+  return PairEnd::make(*poller_, open, unique_name());
 }
 
 void ShimServer::start(SocketPointer socket) {
@@ -297,7 +307,7 @@ asio::awaitable<void> ShimServer::live(SocketPointer socket) {
 
 // The connection becomes a socket of its own once the listener's program can have it.
 asio::error_code ShimServer::accept(StreamSocket& listener, Incoming& incoming) {
-  if (sockets_.size() >= most_sockets || sockets_of(listener.owner()) >= most_of_a_user) {
+  if (!has_room_for(listener.owner())) {
     log_("shim: user " + std::to_string(listener.owner()) + " has too many sockets for " +
          to_string(incoming.remote));
     return {};  // dropped, and its peer sees the end
@@ -318,9 +328,22 @@ asio::error_code ShimServer::accept(StreamSocket& listener, Incoming& incoming) 
   return {};
 }
 
+asio::awaitable<void> ShimServer::live(std::shared_ptr<DatagramSocket> socket) {
+  co_await socket->run();
+  if (const std::string story = socket->story(); !story.empty()) {
+    log_("shim: user " + std::to_string(socket->owner()) + ": of a UDP socket " + story);
+  }
+  datagrams_.erase(socket->id().cookie);
+  disown(socket->owner());
+}
+
 void ShimServer::retire(const SocketPointer& socket) {
   sockets_.erase(socket->id().cookie);
-  const auto count = owned_.find(socket->owner());
+  disown(socket->owner());
+}
+
+void ShimServer::disown(uid_t user) {
+  const auto count = owned_.find(user);
   if (--count->second == 0) owned_.erase(count);
 }
 

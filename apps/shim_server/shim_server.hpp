@@ -17,7 +17,9 @@
 #include "apps/node/outcome.hpp"
 #include "apps/node/relay.hpp"
 #include "apps/node/sessions.hpp"
+#include "apps/shim_server/datagram_socket.hpp"
 #include "apps/shim_server/pair_poller.hpp"
+#include "apps/shim_server/sender_cards.hpp"
 #include "apps/shim_server/shim_connector.hpp"
 #include "apps/shim_server/stream_socket.hpp"
 
@@ -48,6 +50,8 @@ class ShimServer {
  private:
   using Local = asio::local::stream_protocol;
   using SocketPointer = std::shared_ptr<StreamSocket>;
+  template <class Socket>
+  using Table = std::unordered_map<std::uint64_t, std::shared_ptr<Socket>>;
   struct Caller {
     uid_t user;
     ByteChannel& channel;
@@ -65,16 +69,33 @@ class ShimServer {
   asio::awaitable<Answer> carry_out(const Connect& connect, const Caller& caller);
   asio::awaitable<Answer> carry_out(const FindAddresses& find);
   Answer carry_out_now(const Request& request, const Caller& caller);
+  Answer open_datagrams(const OpenSocket& open, const Caller& caller);
+  template <class Socket>
+  Frame ask(Socket& socket, const Request& request);
+  int bind_to(StreamSocket& socket, const Endpoint& local) {
+    return socket.bind(local, connector_);
+  }
+  int bind_to(DatagramSocket& socket, const Endpoint& local) { return socket.bind(local); }
+  int let_others_begin(StreamSocket& socket) { return socket.listen(connector_); }
+  int let_others_begin(DatagramSocket& socket) { return socket.hear_strangers(); }
 
   // Null: no such socket, or another user's.
   SocketPointer find(SocketId id, const Caller& caller) const;
+  std::shared_ptr<DatagramSocket> find_datagrams(SocketId id, const Caller& caller) const;
+  template <class Socket>
+  static std::shared_ptr<Socket> find_in(const Table<Socket>& table, SocketId id,
+                                         const Caller& caller);
+  bool has_room_for(uid_t user) const;
+  std::string unique_name();
   std::size_t sockets_of(uid_t user) const;
   std::variant<PairEnd::Pair, int> make_pair(const OpenSocket& open);
   // would_block: the program has enough that it has not accepted.
   asio::error_code accept(StreamSocket& listener, Incoming& incoming);
   void start(SocketPointer socket);
   asio::awaitable<void> live(SocketPointer socket);
+  asio::awaitable<void> live(std::shared_ptr<DatagramSocket> socket);
   void retire(const SocketPointer& socket);
+  void disown(uid_t user);
 
   asio::io_context& io_;
   ShimConnector& connector_;
@@ -85,10 +106,12 @@ class ShimServer {
   std::string path_;
   std::string name_;  // of this server, in the marks
   std::uint64_t made_ = 0;
-  std::unordered_map<std::uint64_t, SocketPointer> sockets_;
+  SenderCards cards_;
+  RelayBuffers buffers_;
+  Table<StreamSocket> sockets_;
+  Table<DatagramSocket> datagrams_;
   std::unordered_map<uid_t, std::size_t> owned_;
   std::deque<std::uint64_t> spent_;
-  RelayBuffers buffers_;
   Sessions sessions_;
 };
 

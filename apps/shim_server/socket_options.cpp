@@ -24,7 +24,7 @@ enum class Kind : std::uint8_t {
   Buffer,  // Linux answers twice what was asked for
   Class,   // DSCP and ECN, in one octet if the caller likes
 };
-enum class Sockets : std::uint8_t { All, Streams, V6 };
+enum class Sockets : std::uint8_t { All, Streams, Datagrams, V6, V6Streams };
 
 template <class T>
 ByteString bytes_of(const T& value) {
@@ -51,31 +51,42 @@ struct SocketOptions::Rule {
   int most;
 };
 
-// Keep-alive: peers are watched by Godwit in any case, so its times are noted and not needed.
-const SocketOptions::Rule* SocketOptions::rule_for(Key key) {
+// Keep-alive: peers are watched by Godwit in any case, so its times are noted and not needed. The
+// user timeout (RFC 5482) as well: how long a peer is held is configured for each peer.
+const SocketOptions::Rule* SocketOptions::rule_for(Key key) const {
   static constexpr Rule rules[] = {
       {{SOL_SOCKET, SO_REUSEADDR}, Kind::Switch, Sockets::All, 0, 0, 1},
       {{SOL_SOCKET, SO_REUSEPORT}, Kind::Switch, Sockets::All, 0, 0, 1},
       {{SOL_SOCKET, SO_KEEPALIVE}, Kind::Switch, Sockets::All, 0, 0, 1},
       {{SOL_SOCKET, SO_OOBINLINE}, Kind::Switch, Sockets::All, 0, 0, 1},
-      {{SOL_SOCKET, SO_SNDBUF}, Kind::Buffer, Sockets::All, 16384, 4608, most_buffer},
-      {{SOL_SOCKET, SO_RCVBUF}, Kind::Buffer, Sockets::All, 131072, 2304, most_buffer},
+      {{SOL_SOCKET, SO_SNDBUF}, Kind::Buffer, Sockets::Streams, 16384, 4608, most_buffer},
+      {{SOL_SOCKET, SO_RCVBUF}, Kind::Buffer, Sockets::Streams, 131072, 2304, most_buffer},
+      {{SOL_SOCKET, SO_SNDBUF}, Kind::Buffer, Sockets::Datagrams, most_buffer, 4608, most_buffer},
+      {{SOL_SOCKET, SO_RCVBUF}, Kind::Buffer, Sockets::Datagrams, most_buffer, 2304, most_buffer},
       {{IPPROTO_TCP, TCP_NODELAY}, Kind::Switch, Sockets::Streams, 0, 0, 1},
       {{IPPROTO_TCP, TCP_KEEPIDLE}, Kind::Number, Sockets::Streams, 7200, 1, 32767},
       {{IPPROTO_TCP, TCP_KEEPINTVL}, Kind::Number, Sockets::Streams, 75, 1, 32767},
       {{IPPROTO_TCP, TCP_KEEPCNT}, Kind::Number, Sockets::Streams, 9, 1, 127},
-      {{IPPROTO_IP, IP_TOS}, Kind::Class, Sockets::All, 0, 0, 255},
-      {{IPPROTO_IPV6, IPV6_TCLASS}, Kind::Class, Sockets::V6, 0, -1, 255},
+      {{IPPROTO_TCP, TCP_USER_TIMEOUT}, Kind::Number, Sockets::Streams, 0, 0, highest_int},
+      {{IPPROTO_IP, IP_TOS}, Kind::Class, Sockets::Streams, 0, 0, 255},
+      {{IPPROTO_IPV6, IPV6_TCLASS}, Kind::Class, Sockets::V6Streams, 0, -1, 255},
       {{IPPROTO_IPV6, IPV6_V6ONLY}, Kind::Switch, Sockets::V6, 0, 0, 1},
   };
   const auto* found = std::find_if(std::begin(rules), std::end(rules),
-                                   [&](const Rule& rule) { return rule.key == key; });
+                                   [&](const Rule& rule) { return rule.key == key && has(rule); });
   return found != std::end(rules) ? found : nullptr;
 }
 
 bool SocketOptions::has(const Rule& rule) const {
-  if (rule.sockets == Sockets::Streams) return transport_ == Transport::Stream;
-  return rule.sockets == Sockets::All || family_ == IpFamily::V6;
+  const bool stream = transport_ == Transport::Stream;
+  switch (rule.sockets) {
+    case Sockets::All: return true;
+    case Sockets::Streams: return stream;
+    case Sockets::Datagrams: return !stream;
+    case Sockets::V6: return family_ == IpFamily::V6;
+    case Sockets::V6Streams: return stream && family_ == IpFamily::V6;
+  }
+  return false;
 }
 
 int SocketOptions::value_of(const Rule& rule) const {
@@ -97,7 +108,7 @@ int SocketOptions::set(std::uint32_t level, std::uint32_t name, Bytes value) {
     return 0;
   }
   const Rule* rule = rule_for({level, name});
-  if (rule == nullptr || !has(*rule)) return ENOPROTOOPT;
+  if (rule == nullptr) return ENOPROTOOPT;
   auto number = int_in(value);
   if (!number && rule->kind == Kind::Class && !value.empty()) number = value[0];
   if (!number) return EINVAL;
@@ -140,12 +151,13 @@ std::variant<ByteString, int> SocketOptions::get(std::uint32_t level, std::uint3
     return out;
   }
   const Rule* rule = rule_for({level, name});
-  if (rule == nullptr || !has(*rule)) return ENOPROTOOPT;
+  if (rule == nullptr) return ENOPROTOOPT;
   return bytes_of(value_of(*rule));
 }
 
 bool SocketOptions::only_v6() const {
-  return value_of(*rule_for({IPPROTO_IPV6, IPV6_V6ONLY})) != 0;
+  const Rule* rule = rule_for({IPPROTO_IPV6, IPV6_V6ONLY});
+  return rule != nullptr && value_of(*rule) != 0;
 }
 
 ChannelOptions SocketOptions::for_channel() const {

@@ -35,7 +35,8 @@ class SocketOptions {
  private:
   using Key = std::pair<std::uint32_t, std::uint32_t>;
   struct Rule;
-  static const Rule* rule_for(Key key);
+  // Null: this kind of socket has no such option.
+  const Rule* rule_for(Key key) const;
   bool has(const Rule& rule) const;
   int value_of(const Rule& rule) const;
 

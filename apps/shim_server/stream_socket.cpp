@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstring>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <asio/experimental/awaitable_operators.hpp>
 #include <asio/redirect_error.hpp>
@@ -167,7 +169,7 @@ ConnectState::Answer StreamSocket::connect(const Endpoint& remote, Waiting waiti
                                            ShimConnector& connector) {
   const ConnectState::Answer answer = state_.handle_connect(waiting);
   if (!std::holds_alternative<ConnectState::Begin>(answer)) return answer;
-  asio::error_code refusal = connector.refusal(remote);
+  asio::error_code refusal = connector.refusal(remote, Transport::Stream);
   if (bound_ && bound_->port != 0 && !port_is_chosen_)
     refusal = {EADDRNOTAVAIL, asio::system_category()};
   if (options_.only_v6() && is_mapped(remote.address)) refusal = asio::error::network_unreachable;
@@ -252,6 +254,11 @@ std::variant<ByteString, int> StreamSocket::option(std::uint32_t level, std::uin
   if (level == SOL_SOCKET && name == SO_ERROR) return number(state_.take_error());
   if (level == SOL_SOCKET && name == SO_ACCEPTCONN) {
     return number(state_.phase() == ConnectState::Phase::Listening ? 1 : 0);
+  }
+  if (level == IPPROTO_TCP && name == TCP_MAXSEG && far_ != nullptr) {
+    if (const std::size_t size = far_->segment_size(); size > 0) {
+      return number(static_cast<int>(size));
+    }
   }
   return options_.get(level, name);
 }

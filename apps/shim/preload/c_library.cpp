@@ -26,7 +26,12 @@ __attribute__((constructor(101))) void find_all() {
   find(library.send, "send");
   find(library.sendto, "sendto");
   find(library.sendmsg, "sendmsg");
+  find(library.sendmmsg, "sendmmsg");
+  find(library.write, "write");
+  find(library.writev, "writev");
+  find(library.recvfrom, "recvfrom");
   find(library.recvmsg, "recvmsg");
+  find(library.recvmmsg, "recvmmsg");
   find(library.getaddrinfo, "getaddrinfo");
   find(library.getnameinfo, "getnameinfo");
   find(library.execve, "execve");

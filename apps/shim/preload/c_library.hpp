@@ -6,6 +6,7 @@
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 namespace godwit::shim {
@@ -24,7 +25,12 @@ struct CLibrary {
   decltype(&::send) send;
   decltype(&::sendto) sendto;
   decltype(&::sendmsg) sendmsg;
+  decltype(&::sendmmsg) sendmmsg;
+  decltype(&::write) write;
+  decltype(&::writev) writev;
+  decltype(&::recvfrom) recvfrom;
   decltype(&::recvmsg) recvmsg;
+  decltype(&::recvmmsg) recvmmsg;
   decltype(&::getaddrinfo) getaddrinfo;
   decltype(&::getnameinfo) getnameinfo;
   decltype(&::execve) execve;

@@ -1,5 +1,6 @@
 #include "apps/shim/preload/daemon_call.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -12,6 +13,8 @@
 
 namespace godwit::shim {
 namespace {
+
+std::atomic<bool> met_datagrams{false};
 
 // Closes a connection without a trace in errno.
 class Connection {
@@ -126,8 +129,13 @@ std::optional<Mark> mark_of(int socket) {
       c_library().getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length);
   errno = before;
   if (failed != 0 || address.sun_family != AF_UNIX || length > sizeof address) return std::nullopt;
-  return parse_mark({address.sun_path, length - offsetof(sockaddr_un, sun_path)});
+  const auto mark = parse_mark({address.sun_path, length - offsetof(sockaddr_un, sun_path)});
+  if (mark && mark->transport == Transport::Datagram) meet_datagrams();
+  return mark;
 }
+
+void meet_datagrams() { met_datagrams.store(true, std::memory_order_relaxed); }
+bool may_have_datagrams() { return met_datagrams.load(std::memory_order_relaxed); }
 
 ssize_t receive_with_descriptor(int socket, MutableBytes into, int& descriptor) {
   iovec part{into.data(), into.size()};

@@ -51,5 +51,8 @@ ssize_t receive_with_descriptor(int socket, MutableBytes into, int& descriptor);
 SocketId id_of(int socket);
 // None: not one of ours.
 std::optional<Mark> mark_of(int socket);
+// False: this process has not met a datagram socket. It may have inherited one.
+bool may_have_datagrams();
+void meet_datagrams();
 
 }  // namespace godwit::shim

@@ -7,6 +7,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "apps/shim/preload/c_library.hpp"
+
 namespace godwit::shim {
 
 void explain(const char* subject, const char* what) {
@@ -15,7 +17,7 @@ void explain(const char* subject, const char* what) {
   };
   const iovec line[] = {part("godwit run: "), part(subject), part(" "), part(what), part("\n")};
   const int before = errno;
-  if (::writev(STDERR_FILENO, line, std::size(line)) < 0) errno = before;
+  if (c_library().writev(STDERR_FILENO, line, std::size(line)) < 0) errno = before;
   errno = before;
 }
 

@@ -1,6 +1,6 @@
 // The socket calls of a program under `godwit run`. Each asks whether the descriptor is an end the
 // daemon made (its mark says so); then the daemon answers for it, else the C library does as ever.
-// What carries data on a stream is not here: it works on the pair by itself.
+// What carries data is in data_calls.cpp, or works on the pair by itself.
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -13,6 +13,7 @@
 
 #include "apps/shim/preload/c_library.hpp"
 #include "apps/shim/preload/daemon_call.hpp"
+#include "apps/shim/preload/datagram_socket.hpp"
 #include "apps/shim/preload/explain.hpp"
 #include "apps/shim/preload/exported.hpp"
 #include "apps/shim/preload/settings.hpp"
@@ -53,6 +54,7 @@ int lowest(int descriptor, bool close_on_exec) {
 int open_socket(const OpenSocket& open, bool close_on_exec) {
   DaemonCall call;
   if (done(call, open) != 0) return -1;
+  if (open.transport == Transport::Datagram) meet_datagrams();
   const int descriptor = call.take_descriptor();
   return descriptor < 0 ? fail(EPROTO) : lowest(descriptor, close_on_exec);
 }
@@ -95,6 +97,25 @@ int connect_once(DaemonCall& call, int socket, const Endpoint& remote, Waiting w
   return 0;
 }
 
+bool is_datagram(const Mark& mark) { return mark.transport == Transport::Datagram; }
+
+// Nobody is waited for, and the daemon may be asked again at any time.
+int connect_datagrams(int socket, const Mark& mark, const sockaddr* address, socklen_t length) {
+  if (address == nullptr) return fail(EFAULT);
+  if (length < sizeof address->sa_family) return fail(EINVAL);
+  DaemonCall call;
+  int result = 0;
+  if (address->sa_family == AF_UNSPEC) {
+    result = done(call, Disconnect{id_of(socket)});
+  } else {
+    const AddressRead read = read_destination(address, length, mark);
+    if (read.error != 0) return fail(read.error);
+    result = done(call, Connect{id_of(socket), read.endpoint, Waiting::Blocks});
+  }
+  if (result == 0) forget_partner(socket);
+  return result;
+}
+
 // A socket of the kernel that was there before: what it would send is not protected.
 int connect_foreign(int socket, const sockaddr* address, socklen_t length) {
   int domain = 0;
@@ -107,7 +128,7 @@ int connect_foreign(int socket, const sockaddr* address, socklen_t length) {
 }
 
 // Options of the pair itself that mean the same for what it stands for.
-bool is_native(int level, int name) {
+bool is_native(const Mark& mark, int level, int name) {
   if (level != SOL_SOCKET) return false;
   switch (name) {
     case SO_RCVTIMEO:
@@ -116,8 +137,8 @@ bool is_native(int level, int name) {
     case SO_RCVTIMEO_NEW:
     case SO_SNDTIMEO_NEW:
 #endif
-    case SO_RCVLOWAT:
-    case SO_TYPE: return true;
+    case SO_RCVLOWAT: return true;
+    case SO_TYPE: return !is_datagram(mark);
     default: return false;
   }
 }
@@ -184,6 +205,7 @@ int take_connection(int socket, Accepted& accepted, bool& valid) {
 
 int accept_connection(int socket, const Mark& mark, sockaddr* address, socklen_t* length,
                       int flags) {
+  if (is_datagram(mark)) return fail(EOPNOTSUPP);
   if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0 || !is_listener(socket)) return fail(EINVAL);
   Accepted accepted{{IpAddress::v4({}), 0}};
   bool valid = false;
@@ -194,9 +216,6 @@ int accept_connection(int socket, const Mark& mark, sockaddr* address, socklen_t
   if (valid) write_address(accepted.peer, mark.family, address, length);
   return descriptor;
 }
-
-// Urgent data and data in a SYN are not offered, and must not be taken for ordinary data.
-bool is_refused(int flags) { return (flags & (MSG_OOB | MSG_FASTOPEN)) != 0; }
 
 }  // namespace
 }  // namespace godwit::shim
@@ -222,6 +241,7 @@ GODWIT_TAKES_OVER int socket(int domain, int type, int protocol) noexcept {
 GODWIT_TAKES_OVER int connect(int socket, const sockaddr* address, socklen_t length) {
   const auto mark = mark_of(socket);
   if (!mark) return connect_foreign(socket, address, length);
+  if (is_datagram(*mark)) return connect_datagrams(socket, *mark, address, length);
   const AddressRead read = read_address(address, length, mark->family);
   if (read.error != 0) return fail(read.error);
   const Waiting waiting = waiting_of(socket);
@@ -240,12 +260,20 @@ GODWIT_TAKES_OVER int bind(int socket, const sockaddr* address, socklen_t length
   if (!mark) return c_library().bind(socket, address, length);
   const AddressRead read = read_address(address, length, mark->family);
   if (read.error != 0) return fail(read.error);
+  const SocketId id = id_of(socket);
+  {
+    DaemonCall call;
+    const int result = done(call, Bind{id, read.endpoint});
+    if (result != 0 || !is_datagram(*mark) || !settings().may_listen) return result;
+  }
   DaemonCall call;
-  return done(call, Bind{id_of(socket), read.endpoint});
+  return done(call, Listen{id, 0});  // others may send first
 }
 
 GODWIT_TAKES_OVER int listen(int socket, int backlog) noexcept {
-  if (!mark_of(socket)) return c_library().listen(socket, backlog);
+  const auto mark = mark_of(socket);
+  if (!mark) return c_library().listen(socket, backlog);
+  if (is_datagram(*mark)) return fail(EOPNOTSUPP);
   if (!settings().may_listen) {
     explain("this program", "wants to listen for connections; 'godwit run --server' lets it");
     return fail(EACCES);
@@ -283,11 +311,12 @@ GODWIT_TAKES_OVER int getpeername(int socket, sockaddr* address, socklen_t* leng
 GODWIT_TAKES_OVER int getsockopt(int socket, int level, int name, void* value,
                                  socklen_t* length) noexcept {
   const auto mark = mark_of(socket);
-  if (!mark || is_native(level, name)) {
+  if (!mark || is_native(*mark, level, name)) {
     return c_library().getsockopt(socket, level, name, value, length);
   }
   if (static_cast<int>(*length) < 0) return fail(EINVAL);
   if (level == SOL_SOCKET && name == SO_ERROR) return pending_error(socket, value, length);
+  if (level == SOL_SOCKET && name == SO_TYPE) return give_number(SOCK_DGRAM, value, length);
   DaemonCall call;
   if (done(call, GetOption{id_of(socket), static_cast<std::uint32_t>(level),
                            static_cast<std::uint32_t>(name)}) != 0) {
@@ -300,7 +329,7 @@ GODWIT_TAKES_OVER int getsockopt(int socket, int level, int name, void* value,
 GODWIT_TAKES_OVER int setsockopt(int socket, int level, int name, const void* value,
                                  socklen_t length) noexcept {
   const auto mark = mark_of(socket);
-  if (!mark || is_native(level, name)) {
+  if (!mark || is_native(*mark, level, name)) {
     return c_library().setsockopt(socket, level, name, value, length);
   }
   if (length > SetOption::longest) return fail(EINVAL);
@@ -317,35 +346,4 @@ GODWIT_TAKES_OVER int shutdown(int socket, int how) noexcept {
     if (done(call, AskPeerName{id_of(socket)}) != 0) return -1;  // ENOTCONN is what it says
   }
   return c_library().shutdown(socket, how);
-}
-
-GODWIT_TAKES_OVER ssize_t send(int socket, const void* data, std::size_t size, int flags) {
-  if (is_refused(flags) && mark_of(socket)) return fail(EOPNOTSUPP);
-  return c_library().send(socket, data, size, flags);
-}
-
-GODWIT_TAKES_OVER ssize_t sendto(int socket, const void* data, std::size_t size, int flags,
-                                 const sockaddr* to, socklen_t length) {
-  if (to != nullptr || is_refused(flags)) {
-    const auto mark = mark_of(socket);
-    if (mark && is_refused(flags)) return fail(EOPNOTSUPP);
-    // TCP takes no notice of an address.
-    if (mark) return c_library().send(socket, data, size, flags);
-  }
-  return c_library().sendto(socket, data, size, flags, to, length);
-}
-
-GODWIT_TAKES_OVER ssize_t sendmsg(int socket, const msghdr* message, int flags) {
-  if (message->msg_name == nullptr && message->msg_control == nullptr && !is_refused(flags)) {
-    return c_library().sendmsg(socket, message, flags);
-  }
-  const auto mark = mark_of(socket);
-  if (!mark) return c_library().sendmsg(socket, message, flags);
-  if (is_refused(flags)) return fail(EOPNOTSUPP);
-  msghdr plain = *message;
-  plain.msg_name = nullptr;
-  plain.msg_namelen = 0;
-  plain.msg_control = nullptr;  // TCP sends nothing of the kind
-  plain.msg_controllen = 0;
-  return c_library().sendmsg(socket, &plain, flags);
 }

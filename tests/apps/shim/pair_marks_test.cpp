@@ -19,6 +19,24 @@ TEST(Accepted, IsReadAsItWasWritten) {
   EXPECT_FALSE(Accepted::parse(ByteString(Accepted::length)));
 }
 
+// C7: only who knows the token can say where a datagram goes.
+TEST(Front, IsReadByItsTokenOnly) {
+  constexpr PairToken token = 0x0123456789abcdef;
+  for (const Endpoint& to : {v4, v6}) {
+    const auto front = Front{token, to}.encode();
+    ByteString datagram(front.begin(), front.end());
+    EXPECT_EQ(*Front::parse(datagram, token), to);
+    datagram.push_back('x');
+    EXPECT_EQ(*Front::parse(datagram, token), to);
+    EXPECT_EQ(*Front::parse(datagram, token + 1), std::nullopt);
+    EXPECT_FALSE(Front::parse(Bytes{front}.first(Front::length - 1), token)) << "cut off";
+    EXPECT_EQ(*Front::parse(Bytes{front}.first(7), token), std::nullopt);
+    datagram[sizeof token] = 9;
+    EXPECT_FALSE(Front::parse(datagram, token)) << "of another version";
+  }
+  EXPECT_EQ(*Front::parse({}, token), std::nullopt);
+}
+
 TEST(Mark, IsReadAsItWasWritten) {
   for (const Mark mark :
        {Mark{IpFamily::V4, Transport::Stream}, Mark{IpFamily::V6, Transport::Datagram}}) {

@@ -25,7 +25,10 @@ std::vector<Request> all_requests() {
           SetOption{id, 6, 1, one},
           SetOption{id, 1, 13, {}},
           FindAddresses{"server.example.org"},
-          FindName{v6.address}};
+          FindName{v6.address},
+          Disconnect{id},
+          Reach{id, v6},
+          ReachPartner{id}};
 }
 
 std::vector<Reply> all_replies() {
@@ -35,7 +38,7 @@ std::vector<Reply> all_replies() {
     list.add(v6.address);
   }
   return {Done{},          Failure{111}, UsedUp{},      Name{v4},   Name{v6}, OptionValue{one},
-          OptionValue{{}}, list.list(),  AddressList{}, Text{"ch"}, Text{""}};
+          OptionValue{{}}, list.list(),  AddressList{}, Text{"ch"}, Text{""}, Largest{65507}};
 }
 
 // C7: what the library says is what the daemon hears.

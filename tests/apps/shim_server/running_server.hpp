@@ -13,12 +13,14 @@
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/ip/tcp.hpp>
+#include <asio/ip/udp.hpp>
 #include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
 
 #include "apps/node/address.hpp"
+#include "apps/shim_server/host_port.hpp"
 #include "apps/shim_server/node_shim_connector.hpp"
 #include "apps/shim_server/shim_server.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -45,6 +47,7 @@ class WatchedChannel final : public ByteChannel {
     channel_->set_options(options);
     options_.push_back(options);
   }
+  std::size_t segment_size() const override { return channel_->segment_size(); }
 
  private:
   std::unique_ptr<ByteChannel> channel_;
@@ -55,7 +58,7 @@ class WatchedChannel final : public ByteChannel {
 class HostConnector final : public ShimConnector {
  public:
   explicit HostConnector(asio::any_io_executor executor) : executor_{std::move(executor)} {}
-  asio::error_code refusal(const Endpoint& remote) override {
+  asio::error_code refusal(const Endpoint& remote, Transport) override {
     const auto found = refused.find(from_asio(to_asio(remote.address)));
     return found != refused.end() ? found->second : asio::error_code{};
   }
@@ -72,6 +75,12 @@ class HostConnector final : public ShimConnector {
     if (local.address.is_unspecified())
       return listen_at_host(executor_, {IpAddress::v4({127, 0, 0, 1}), local.port});
     return listen_at_host(executor_, local);
+  }
+  PortResult open_port(const Endpoint& local, Deliver deliver) override {
+    const Judge judge = [this](const Endpoint& remote) {
+      return refusal(remote, Transport::Datagram);
+    };
+    return open_host_port(executor_, local, judge, std::move(deliver));
   }
   std::uint16_t free_port(const IpAddress&) override {
     return free_port_of_host(executor_, IpAddress::v4({127, 0, 0, 1}));
@@ -100,12 +109,21 @@ class HostConnector final : public ShimConnector {
   asio::any_io_executor executor_;
 };
 
-// Services of TCP at loopback.
+// Services of TCP at loopback, and two of UDP that send back what they get.
 class Services {
  public:
   using Tcp = asio::ip::tcp;
+  using Udp = asio::ip::udp;
   explicit Services(asio::io_context& io)
-      : echo_{io, any()}, reset_{io, any()}, hello_{io, any()}, closed_{io, any()} {
+      : echo_{io, any()},
+        reset_{io, any()},
+        hello_{io, any()},
+        closed_{io, any()},
+        udp_echo_{{Udp::socket{io, any_udp()}, Udp::socket{io, any_udp()}}} {
+    for (std::size_t i = 0; i < udp_echo_.size(); ++i) {
+      asio::co_spawn(io, echo_datagrams(udp_echo_[i], echoed_[i]),
+                     [](const std::exception_ptr&) {});
+    }
     closed_port = closed_.local_endpoint().port();
     closed_.close();  // nobody else takes a port that was given away a moment ago
     start(echo_, [](Tcp::socket socket) { return echo(std::move(socket)); });
@@ -116,7 +134,12 @@ class Services {
     echo_.close();
     reset_.close();
     hello_.close();
+    for (Udp::socket& socket : udp_echo_) socket.close();
   }
+  std::uint16_t udp_echo_port(std::size_t which = 0) const {
+    return udp_echo_[which].local_endpoint().port();
+  }
+  std::size_t echoed(std::size_t which) const { return echoed_[which]; }
   std::uint16_t echo_port() const { return echo_.local_endpoint().port(); }
   std::uint16_t reset_port() const { return reset_.local_endpoint().port(); }  // after three octets
   std::uint16_t hello_port() const {
@@ -126,6 +149,18 @@ class Services {
 
  private:
   static Tcp::endpoint any() { return {asio::ip::address_v4::loopback(), 0}; }
+  static Udp::endpoint any_udp() { return {asio::ip::address_v4::loopback(), 0}; }
+  static asio::awaitable<void> echo_datagrams(Udp::socket& socket, std::size_t& echoed) {
+    std::vector<char> block(65536);
+    for (;;) {
+      Udp::endpoint from;
+      const std::size_t count =
+          co_await socket.async_receive_from(asio::buffer(block), from, asio::use_awaitable);
+      asio::error_code ignored;
+      socket.send_to(asio::buffer(block, count), from, 0, ignored);
+      ++echoed;
+    }
+  }
   template <class Serve>
   static void start(Tcp::acceptor& acceptor, Serve serve) {
     asio::co_spawn(
@@ -174,6 +209,8 @@ class Services {
   Tcp::acceptor reset_;
   Tcp::acceptor hello_;
   Tcp::acceptor closed_;
+  std::array<Udp::socket, 2> udp_echo_;
+  std::array<std::size_t, 2> echoed_{};
 };
 
 class RunningServer : public ::testing::Test {

@@ -31,11 +31,11 @@ struct Case {
   int level;
   int name;
 };
-const Case shared[] = {{SOL_SOCKET, SO_REUSEADDR},  {SOL_SOCKET, SO_REUSEPORT},
-                       {SOL_SOCKET, SO_KEEPALIVE},  {SOL_SOCKET, SO_SNDBUF},
-                       {SOL_SOCKET, SO_RCVBUF},     {IPPROTO_TCP, TCP_NODELAY},
-                       {IPPROTO_TCP, TCP_KEEPIDLE}, {IPPROTO_TCP, TCP_KEEPINTVL},
-                       {IPPROTO_TCP, TCP_KEEPCNT},  {IPPROTO_IP, IP_TOS}};
+const Case shared[] = {
+    {SOL_SOCKET, SO_REUSEADDR},      {SOL_SOCKET, SO_REUSEPORT},   {SOL_SOCKET, SO_KEEPALIVE},
+    {SOL_SOCKET, SO_SNDBUF},         {SOL_SOCKET, SO_RCVBUF},      {IPPROTO_TCP, TCP_NODELAY},
+    {IPPROTO_TCP, TCP_KEEPIDLE},     {IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT}, {IPPROTO_IP, IP_TOS}};
 
 // C7: each value is set here and on a socket of the kernel, and what is said then is the same.
 TEST(SocketOptions, SayWhatTheKernelSays) {
@@ -67,13 +67,29 @@ TEST(SocketOptions, UnknownOnesAreRefusedNeverTakenInSilence) {
   SocketOptions options{IpFamily::V4, Transport::Stream};
   for (const auto& [level, name] :
        {Case{SOL_SOCKET, SO_BINDTODEVICE}, Case{SOL_SOCKET, SO_MARK},
-        Case{IPPROTO_TCP, TCP_FASTOPEN}, Case{IPPROTO_TCP, TCP_USER_TIMEOUT},
-        Case{IPPROTO_IP, IP_TTL}, Case{IPPROTO_IP, IP_RECVERR}, Case{IPPROTO_IPV6, IPV6_V6ONLY},
-        Case{12345, 1}}) {
+        Case{IPPROTO_TCP, TCP_FASTOPEN}, Case{IPPROTO_TCP, TCP_CORK}, Case{IPPROTO_IP, IP_TTL},
+        Case{IPPROTO_IP, IP_RECVERR}, Case{IPPROTO_IPV6, IPV6_V6ONLY}, Case{12345, 1}}) {
     const auto as_level = static_cast<std::uint32_t>(level);
     const auto as_name = static_cast<std::uint32_t>(name);
     EXPECT_EQ(options.set(as_level, as_name, bytes_of(1)), ENOPROTOOPT) << level << ' ' << name;
     EXPECT_EQ(std::get<int>(options.get(as_level, as_name)), ENOPROTOOPT) << level << ' ' << name;
+  }
+}
+
+// C7: what the stack does not do for datagrams is refused on their sockets.
+TEST(SocketOptions, DatagramsHaveTheirOwn) {
+  SocketOptions options{IpFamily::V6, Transport::Datagram};
+  EXPECT_EQ(get(options, SOL_SOCKET, SO_RCVBUF), 212992);
+  EXPECT_EQ(get(options, SOL_SOCKET, SO_PROTOCOL), IPPROTO_UDP);
+  EXPECT_EQ(options.set(IPPROTO_IPV6, IPV6_V6ONLY, bytes_of(1)), 0);
+  EXPECT_TRUE(options.only_v6());
+  for (const auto& [level, name] :
+       {Case{IPPROTO_IP, IP_TOS}, Case{IPPROTO_IPV6, IPV6_TCLASS}, Case{IPPROTO_TCP, TCP_NODELAY},
+        Case{SOL_SOCKET, SO_BROADCAST}, Case{IPPROTO_IP, IP_PKTINFO}}) {
+    EXPECT_EQ(options.set(static_cast<std::uint32_t>(level), static_cast<std::uint32_t>(name),
+                          bytes_of(1)),
+              ENOPROTOOPT)
+        << level << ' ' << name;
   }
 }
 

@@ -19,6 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/apps/shim_server/datagram_calls.hpp"
+#include "tests/apps/shim_server/script_address.hpp"
+
 // NOLINTBEGIN(concurrency-mt-unsafe): one thread, and the old resolver functions are among the
 // calls.
 namespace {
@@ -26,50 +29,6 @@ namespace {
 constexpr int patience_ms = 10000;
 
 std::map<std::string, int> sockets;
-
-std::string result(long value) {
-  return value >= 0 ? std::to_string(value) : std::string{"-1 "} + ::strerrorname_np(errno);
-}
-
-struct Address {
-  sockaddr_storage storage{};
-  socklen_t length = 0;
-  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
-};
-
-Address address_of(const std::string& host, int port) {
-  Address address;
-  if (host.find(':') == std::string::npos) {
-    auto* in = reinterpret_cast<sockaddr_in*>(&address.storage);
-    in->sin_family = AF_INET;
-    in->sin_port = htons(static_cast<std::uint16_t>(port));
-    ::inet_pton(AF_INET, host.c_str(), &in->sin_addr);
-    address.length = sizeof *in;
-  } else {
-    auto* in = reinterpret_cast<sockaddr_in6*>(&address.storage);
-    in->sin6_family = AF_INET6;
-    in->sin6_port = htons(static_cast<std::uint16_t>(port));
-    ::inet_pton(AF_INET6, host.c_str(), &in->sin6_addr);
-    address.length = sizeof *in;
-  }
-  return address;
-}
-
-std::string text_of(const Address& address, bool hide_port) {
-  char host[INET6_ADDRSTRLEN] = "?";
-  std::uint16_t port = 0;
-  if (address.storage.ss_family == AF_INET) {
-    const auto* in = reinterpret_cast<const sockaddr_in*>(&address.storage);
-    ::inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-    port = in->sin_port;
-  } else if (address.storage.ss_family == AF_INET6) {
-    const auto* in = reinterpret_cast<const sockaddr_in6*>(&address.storage);
-    ::inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
-    port = in->sin6_port;
-  }
-  const std::string shown = hide_port ? (port != 0 ? "some" : "0") : std::to_string(ntohs(port));
-  return std::string{host} + ' ' + shown + ' ' + std::to_string(address.length);
-}
 
 std::string events_text(unsigned events) {
   std::string text;
@@ -238,6 +197,7 @@ std::string carry_out(const std::string& verb, std::istringstream& words) {
     char* nothing[] = {nullptr};
     return execute(name, nothing);
   }
+  if (const auto said = datagram_call(verb, name, words, sockets)) return *said;
   const int socket = sockets[name];
   if (verb == "connect") {
     std::string host;
