@@ -22,17 +22,16 @@ constexpr Error cannot_dump{Errc::SystemFailure,
                             "the kernel does not list its links and addresses"};
 }  // namespace
 
-NetlinkMonitor::NetlinkMonitor(asio::any_io_executor executor, std::string own_device)
+NetlinkMonitor::NetlinkMonitor(const asio::any_io_executor& executor, std::string own_device)
     : view_{std::make_unique<NetlinkView>(std::move(own_device))},
-      events_{std::move(executor)},
+      events_{executor},
       buffer_(NetlinkSocket::datagram_limit) {}
 
 NetlinkMonitor::~NetlinkMonitor() = default;
 
-Result<std::unique_ptr<NetlinkMonitor>> NetlinkMonitor::open(asio::any_io_executor executor,
+Result<std::unique_ptr<NetlinkMonitor>> NetlinkMonitor::open(const asio::any_io_executor& executor,
                                                              std::string own_device) {
-  std::unique_ptr<NetlinkMonitor> monitor{
-      new NetlinkMonitor{std::move(executor), std::move(own_device)}};
+  std::unique_ptr<NetlinkMonitor> monitor{new NetlinkMonitor{executor, std::move(own_device)}};
   auto requests = NetlinkSocket::open();
   if (!requests) return requests.error();
   monitor->requests_ = std::move(*requests);

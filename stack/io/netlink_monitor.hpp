@@ -25,7 +25,7 @@ class NetlinkMonitor {
  public:
   // `own_device` is our TUN, which may not exist yet. It never answers, and what is reported of it
   // is StackDeviceChanged.
-  static Result<std::unique_ptr<NetlinkMonitor>> open(asio::any_io_executor executor,
+  static Result<std::unique_ptr<NetlinkMonitor>> open(const asio::any_io_executor& executor,
                                                       std::string own_device);
   ~NetlinkMonitor();
 
@@ -50,7 +50,7 @@ class NetlinkMonitor {
   std::size_t ask_neighbours_anew();
 
  private:
-  NetlinkMonitor(asio::any_io_executor executor, std::string own_device);
+  NetlinkMonitor(const asio::any_io_executor& executor, std::string own_device);
   Status subscribe();
   Status reload(std::vector<HostChange>& changes);
   bool read_available(std::vector<HostChange>& changes, Status& status);

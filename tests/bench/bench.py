@@ -249,7 +249,10 @@ def bench_mobility(options, results):
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         if subprocess.run([program, "--json", file.name]).returncode:
             raise LabError("mobility_bench failed")
-        results.items += json.load(file)
+        measured = json.load(file)
+    results.items += measured
+    results.missed += [item["name"] for item in measured
+                       if item["reference"] and item["value"] > item["reference"]]
     say()
 
 

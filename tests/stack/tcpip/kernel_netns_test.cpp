@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -206,7 +207,8 @@ TEST_P(AgainstTheKernel, AsAServer) {
   host.in([&] {
     descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     const sockaddr_in to = endpoint("10.9.0.2");
-    ::connect(descriptor, reinterpret_cast<const sockaddr*>(&to), sizeof to);
+    EXPECT_EQ(::connect(descriptor, reinterpret_cast<const sockaddr*>(&to), sizeof to), -1);
+    EXPECT_EQ(errno, EINPROGRESS);
   });
   KernelSocket kernel{descriptor};
   std::unique_ptr<TcpSocket> socket;

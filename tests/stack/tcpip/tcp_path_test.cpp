@@ -186,7 +186,7 @@ TEST(TcpPath, AGuessThatWasTooHighCostsAWindow) {
     roaming.make_before_break(roaming.second, {20ms, 10});
     const std::uint64_t lost = roaming.hosts.a_to_b.lost;
     roaming.hosts.run_for(2s);
-    const double window = 2 * 300 * mega / 8 * 0.04 / 1400;  // the path and its queue
+    const double window = 2 * 300.0 * mega / 8 * 0.04 / 1400;  // the path and its queue
     EXPECT_LE(roaming.hosts.a_to_b.lost - lost, window) << to_string(congestion);
     EXPECT_GT(roaming.megabits_in(1s), 7.0) << to_string(congestion);
     EXPECT_EQ(roaming.transfer->wrong(), 0u);
