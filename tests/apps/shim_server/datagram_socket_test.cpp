@@ -16,13 +16,7 @@ class DatagramSocketTest : public RunningServer {
  protected:
   // The answer to a call, and the descriptor that came with it.
   Reply call(const Request& request, FileDescriptor* with = nullptr) {
-    const FileDescriptor connection{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path().copy(address.sun_path, sizeof address.sun_path - 1);
-    EXPECT_EQ(
-        ::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
-        0);
+    const FileDescriptor connection = connect_to_server();
     const Frame frame = encode(request);
     EXPECT_GT(::send(connection.get(), frame.bytes().data(), frame.bytes().size(), MSG_NOSIGNAL),
               0);

@@ -10,6 +10,8 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/ip/tcp.hpp>
@@ -232,6 +234,18 @@ class RunningServer : public ::testing::Test {
   }
   std::string path() const { return folder_.file("shim.sock"); }
 
+  // As a program that speaks the protocol itself.
+  FileDescriptor connect_to_server() const {
+    FileDescriptor connection{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path().copy(address.sun_path, sizeof address.sun_path - 1);
+    EXPECT_EQ(
+        ::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+        0);
+    return connection;
+  }
+
   // What the script's calls returned, with the kernel's sockets or through the library.
   enum class Through { Kernel, Shim };
   std::string run(const std::string& script, Through through) {
@@ -263,6 +277,14 @@ class RunningServer : public ::testing::Test {
     std::promise<decltype(ask())> answer;
     asio::post(io_, [&] { answer.set_value(ask()); });
     return answer.get_future().get();
+  }
+  // Every socket of a program that has gone is forgotten, in a while.
+  void expect_only_the_listener() {
+    std::size_t active = 0;
+    for (int turn = 0; turn < 1000 && active != 1; ++turn) {
+      active = ask([this] { return server_.active(); });
+    }
+    EXPECT_EQ(active, 1u);
   }
 
   TemporaryFolder folder_;

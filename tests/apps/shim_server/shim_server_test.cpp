@@ -20,13 +20,7 @@ class ShimServerTest : public RunningServer {
  protected:
   // What is answered to these octets; empty: the connection was closed without.
   ByteString call(Bytes octets) {
-    const FileDescriptor connection{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path().copy(address.sun_path, sizeof address.sun_path - 1);
-    EXPECT_EQ(
-        ::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
-        0);
+    const FileDescriptor connection = connect_to_server();
     EXPECT_EQ(::send(connection.get(), octets.data(), octets.size(), MSG_NOSIGNAL),
               static_cast<ssize_t>(octets.size()));
     ::shutdown(connection.get(), SHUT_WR);
@@ -43,13 +37,7 @@ class ShimServerTest : public RunningServer {
   }
   // A socket of this test's own, its end in `program`.
   SocketId open(FileDescriptor& program) {
-    const FileDescriptor connection{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path().copy(address.sun_path, sizeof address.sun_path - 1);
-    EXPECT_EQ(
-        ::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
-        0);
+    const FileDescriptor connection = connect_to_server();
     const Frame frame =
         encode(Request{OpenSocket{IpFamily::V4, Transport::Stream, Waiting::Blocks}});
     EXPECT_GT(::send(connection.get(), frame.bytes().data(), frame.bytes().size(), MSG_NOSIGNAL),
